@@ -1,0 +1,65 @@
+"""What every bus backend does, and the words for what it promises."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+from itsdangerous import Signer
+
+from nothing_shared.bus.conf import BusSettings
+from nothing_shared.bus.message import Kind
+from nothing_shared.bus.receiver import Receiver
+from nothing_shared.node.process import Node
+from nothing_shared.signing import signer
+
+__all__ = ["BaseBus"]
+
+
+class BaseBus(ABC):
+    """Carries packets between nodes: to every node, its sender included, or a gap is declared.
+
+    Guarantee of all backends: a message is delivered to a node, or the node is told that it missed
+    messages; never neither. What more a backend gives is said in its class attributes and docstring.
+    """
+
+    delivers: ClassVar[str]
+    """``"at most once"`` or ``"at least once"``."""
+    replays: ClassVar[bool]
+    """Whether a node that was away is given what it missed."""
+    is_transactional: ClassVar[bool]
+    """Whether a message exists if and only if the transaction that published it committed."""
+
+    def __init__(self, settings: BusSettings) -> None:
+        self.settings = settings
+
+    @property
+    def signer(self) -> Signer:
+        return signer(f"bus.{self.settings.namespace}")
+
+    @property
+    @abstractmethod
+    def max_packet(self) -> int:
+        """Bytes of the largest packet, envelope included."""
+
+    @abstractmethod
+    def join(self, node: Node) -> None:
+        """Put this process on the bus; called in each process before it sends anything."""
+
+    @abstractmethod
+    def send(
+        self, node: Node, topic: str, payload: Any, *, kind: Kind = Kind.MESSAGE, may_lap: bool = False
+    ) -> None:
+        """Send within a bounded time.
+
+        Raises BusFull where a reader would lose messages by it (unless ``may_lap``),
+        MessageTooLarge, or BusUnavailable.
+        """
+
+    @abstractmethod
+    async def listen(self, node: Node, receiver: Receiver) -> None:
+        """Hand every packet to the receiver and keep the lease, until cancelled; in the agent."""
+
+    @abstractmethod
+    def leave(self, node: Node) -> None:
+        """Take this process off the bus; the last one of a node says goodbye."""

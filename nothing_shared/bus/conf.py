@@ -1,0 +1,41 @@
+"""The settings of the bus: ``NOTHING_SHARED_BUS``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nothing_shared.conf import option, read
+
+__all__ = ["SETTING", "BusSettings", "bus_settings"]
+
+SETTING = "NOTHING_SHARED_BUS"
+
+
+@dataclass(frozen=True)
+class BusSettings:
+    backend: str = option(
+        "nothing_shared.bus.backends.local.LocalBus",
+        "Dotted path of the backend. The default needs no server and joins the nodes of one machine.",
+    )
+    location: Path | None = option(
+        None,
+        "Where the bus is. `LocalBus`: a directory that all nodes of the machine name alike. "
+        "`None`: one per user and project.",
+    )
+    namespace: str = option(
+        "default", "Sites that share a bus tell their messages apart by this name and their keys."
+    )
+    max_pending: int = option(
+        1000,
+        "Messages of the site's own topics that may wait for their handlers on a node; the next one "
+        "is a gap.",
+        minimum=1,
+    )
+    options: Mapping[str, Any] = option({}, "Options of the backend.")
+
+
+def bus_settings() -> BusSettings:
+    return read(SETTING, BusSettings)

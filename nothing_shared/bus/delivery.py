@@ -1,0 +1,77 @@
+"""Run the site's handlers off the agent's loop, one at a time, from a finite queue."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from django.db import close_old_connections
+
+from nothing_shared.bus.ledger import Gap
+from nothing_shared.bus.message import Message
+from nothing_shared.bus.topics import subscriptions
+
+__all__ = ["Delivery"]
+
+logger = logging.getLogger("nothing_shared.bus")
+
+
+class Delivery:
+    """Keeps each sender's order. What finds the queue full is dropped and becomes a gap."""
+
+    def __init__(self, max_pending: int) -> None:
+        self._queue: asyncio.Queue[Message | Gap] = asyncio.Queue(max_pending)
+        self._overflow: Gap | None = None
+
+    def message(self, message: Message) -> None:
+        if next(subscriptions(message.topic), None) is None:
+            return
+        try:
+            self._queue.put_nowait(message)
+        except asyncio.QueueFull:
+            self.gap(Gap("handlers too slow", message.origin, message.sequence, message.sequence))
+
+    def gap(self, gap: Gap) -> None:
+        try:
+            self._queue.put_nowait(gap)
+        except asyncio.QueueFull:
+            self._overflow = Gap("handlers too slow")
+
+    async def run(self) -> None:
+        """Hand out messages and gaps until cancelled."""
+        while True:
+            item = await self._queue.get()
+            if isinstance(item, Gap):
+                await self._tell_of(item)
+            else:
+                for known in subscriptions(item.topic):
+                    await _call(known.handler, item)
+            if self._overflow is not None and self._queue.empty():
+                gap, self._overflow = self._overflow, None
+                await self._tell_of(gap)
+
+    async def _tell_of(self, gap: Gap) -> None:
+        for known in subscriptions():
+            if known.on_gap is not None:
+                await _call(known.on_gap, gap)
+
+
+async def _call(handler: Callable[[Any], Any], argument: object) -> None:
+    try:
+        if inspect.iscoroutinefunction(handler):
+            await handler(argument)
+        else:
+            await asyncio.to_thread(_call_sync, handler, argument)
+    except Exception:
+        logger.exception("the bus handler %r failed", handler)
+
+
+def _call_sync(handler: Callable[[Any], Any], argument: object) -> None:
+    close_old_connections()
+    try:
+        handler(argument)
+    finally:
+        close_old_connections()

@@ -1,0 +1,82 @@
+"""Tell what was missed from the numbers that every sender gives its messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from nothing_shared.bus.message import Kind, Message
+
+__all__ = ["Gap", "Ledger", "Numbers"]
+
+
+class Numbers(Protocol):
+    """Origin → number of its last message heard."""
+
+    def __iter__(self) -> Iterator[int]: ...
+    def get(self, origin: int, /) -> int | None: ...
+    def __setitem__(self, origin: int, sequence: int, /) -> None: ...
+    def discard(self, origin: int, /) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Messages that were sent and not heard; without an origin, any number of anybody's."""
+
+    reason: str
+    origin: int | None = None
+    first: int | None = None
+    last: int | None = None
+
+
+class Ledger:
+    """Judges each message by its number. None is tolerated: one missing number is a gap."""
+
+    def __init__(self, numbers: Numbers) -> None:
+        self._numbers = numbers
+
+    def is_new(self, message: Message) -> bool:
+        """Say whether the message has not been heard before."""
+        last = self._numbers.get(message.origin)
+        return last is None or message.sequence > last
+
+    def gap_before(self, message: Message) -> Gap | None:
+        """Return what is missing between the last message heard of this origin and this one."""
+        last = self._numbers.get(message.origin)
+        if last is None:
+            if message.kind is Kind.HELLO:
+                return None
+            return Gap("an unknown node", message.origin, None, message.sequence - 1)
+        if message.sequence > last + 1:
+            return Gap("missing numbers", message.origin, last + 1, message.sequence - 1)
+        return None
+
+    def heard(self, message: Message) -> None:
+        """Note the message as handled: after its effect, so that a killed agent's heir repeats it."""
+        if message.kind is Kind.BYE:
+            self._numbers.discard(message.origin)
+        else:
+            self._numbers[message.origin] = message.sequence
+
+    def tail_gap(self, origin: int, sent: int) -> Gap | None:
+        """Compare with the number that a sender is known to have reached."""
+        last = self._numbers.get(origin)
+        if last is not None and sent > last:
+            return Gap("missing last numbers", origin, last + 1, sent)
+        return None
+
+    def begin(self, reached: dict[int, int]) -> None:
+        """Start over from the numbers that all senders have reached: the past is accounted for."""
+        for origin in self._numbers:
+            if origin not in reached:
+                self._numbers.discard(origin)
+        for origin, sequence in reached.items():
+            self._numbers[origin] = sequence
+
+    def vanished(self, roster: set[int]) -> list[Gap]:
+        """Forget, as a gap each, the nodes that left the roster without a goodbye."""
+        gone = [origin for origin in self._numbers if origin not in roster]
+        for origin in gone:
+            self._numbers.discard(origin)
+        return [Gap("a node vanished without a goodbye", origin) for origin in gone]

@@ -1,0 +1,78 @@
+"""The envelope: what every message says of itself, signed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from itsdangerous import BadSignature, Signer
+
+__all__ = ["Forged", "Kind", "Message", "Unreadable", "seal", "unseal"]
+
+VERSION = 1
+
+
+class Kind(StrEnum):
+    HELLO = "hello"
+    """The first message of a node that nobody has heard before."""
+    MESSAGE = "message"
+    HEARTBEAT = "heartbeat"
+    BYE = "bye"
+    """The last message of a node that leaves in an orderly way."""
+
+
+class Unreadable(Exception):
+    """Of another version, or no message at all."""
+
+
+class Forged(Unreadable):
+    """Not signed by this site, or changed on the way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """``sequence`` counts each origin's messages from 1; ``sent`` is ns on the sender's boot-time clock."""
+
+    origin: int
+    sequence: int
+    sent: int
+    kind: Kind
+    topic: str = ""
+    payload: Any = None
+
+    @property
+    def id(self) -> str:
+        """Name this message among all that were ever sent, for handlers that must not act twice."""
+        return f"{self.origin:x}-{self.sequence}"
+
+
+def seal(message: Message, signer: Signer) -> bytes:
+    """Raises TypeError if the payload is not JSON."""
+    fields = (
+        VERSION,
+        message.origin,
+        message.sequence,
+        message.sent,
+        message.kind,
+        message.topic,
+        message.payload,
+    )
+    return signer.sign(json.dumps(fields, separators=(",", ":"), allow_nan=False).encode())
+
+
+def unseal(packet: bytes, signer: Signer) -> Message:
+    """Raises Forged or Unreadable; nothing of an unsigned packet is parsed."""
+    try:
+        body = signer.unsign(packet)
+    except BadSignature as failure:
+        raise Forged("a packet that this site did not sign") from failure
+    version, *fields = json.loads(body)
+    if version != VERSION:
+        raise Unreadable(f"a message of version {version!r}; known: {VERSION}")
+    origin, sequence, sent, kind, topic, payload = fields
+    try:
+        return Message(origin, sequence, sent, Kind(kind), topic, payload)
+    except ValueError as failure:
+        raise Unreadable(f"a message of an unknown kind {kind!r}") from failure

@@ -1,0 +1,94 @@
+"""This process's bus, and its place in the node's agent."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+
+from django.utils.module_loading import import_string
+
+from nothing_shared.bus import changes
+from nothing_shared.bus.backends.base import BaseBus
+from nothing_shared.bus.conf import SETTING, BusSettings, bus_settings
+from nothing_shared.bus.receiver import Receiver
+from nothing_shared.conf import InvalidSetting
+from nothing_shared.node import agent, process
+from nothing_shared.node.change import Change
+from nothing_shared.node.process import Node
+
+__all__ = ["current", "install"]
+
+_buses: dict[tuple[int, BusSettings], BaseBus] = {}
+_making = threading.Lock()
+
+
+def current() -> BaseBus:
+    """Return this process's bus, as the settings name it now."""
+    settings = bus_settings()
+    name = (os.getpid(), _hashable(settings))
+    bus = _buses.get(name)
+    if bus is None:
+        with _making:
+            bus = _buses.get(name) or _make(settings)
+            _buses[name] = bus
+    return bus
+
+
+def _hashable(settings: BusSettings) -> BusSettings:
+    return BusSettings(
+        settings.backend,
+        settings.location,
+        settings.namespace,
+        settings.max_pending,
+        repr(sorted(settings.options.items())),  # type: ignore[arg-type]
+    )
+
+
+def _make(settings: BusSettings) -> BaseBus:
+    try:
+        backend = import_string(settings.backend)
+    except ImportError as failure:
+        raise InvalidSetting(
+            f'{SETTING}["BACKEND"] = {settings.backend!r} can\'t be imported ({failure}); allowed: '
+            f'the dotted path of a bus, such as "{BusSettings().backend}".'
+        ) from failure
+    bus: BaseBus = backend(settings)
+    return bus
+
+
+def install() -> None:
+    """Let changes travel: called by every app that rests on the bus."""
+    process.on_open(_join)
+    process.on_announce(_announce)
+    process.on_close(_leave)
+    agent.duties.setdefault("bus", _listen)
+
+
+def _join(node: Node) -> None:
+    current().join(node)
+
+
+def _announce(node: Node, change: Change) -> None:
+    current().send(node, changes.TOPIC, changes.payload_of(change), may_lap=True)
+
+
+def _leave(node: Node) -> None:
+    current().leave(node)
+
+
+async def _listen(node: Node) -> None:
+    bus, settings = current(), bus_settings()
+    receiver = Receiver(node, bus.signer, max_pending=settings.max_pending)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(receiver.delivery.run())
+        group.create_task(bus.listen(node, receiver))
+
+
+def _forget_in_child() -> None:
+    global _making
+    _making = threading.Lock()
+    _buses.clear()
+
+
+os.register_at_fork(after_in_child=_forget_in_child)

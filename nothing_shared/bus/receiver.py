@@ -1,0 +1,85 @@
+"""The agent's side of any bus: believe, number, apply, deliver."""
+
+from __future__ import annotations
+
+import logging
+
+from itsdangerous import Signer
+
+from nothing_shared.bus import changes
+from nothing_shared.bus.delivery import Delivery
+from nothing_shared.bus.lease import Lease
+from nothing_shared.bus.ledger import Gap, Ledger
+from nothing_shared.bus.message import Kind, Message, Unreadable, unseal
+from nothing_shared.bus.signals import gap_detected, message_dropped
+from nothing_shared.node import layout
+from nothing_shared.node.peers import Peers
+from nothing_shared.node.process import Node
+
+__all__ = ["Receiver"]
+
+logger = logging.getLogger("nothing_shared.bus")
+
+
+class Receiver:
+    """Takes packets in the order in which the backend has them."""
+
+    def __init__(self, node: Node, signer: Signer, *, max_pending: int) -> None:
+        self.node = node
+        self.ledger = Ledger(Peers(node.table))
+        self.lease = Lease(node.lease, node.table.id)
+        self.delivery = Delivery(max_pending)
+        self._signer = signer
+        self._warned: set[str] = set()
+        self.was_greeted = False
+        """Whether a new node waits to hear that this one lives."""
+
+    def packet(self, packet: bytes) -> None:
+        """Act on one packet; what this site did not sign changes nothing."""
+        try:
+            message = unseal(packet, self._signer)
+        except (Unreadable, ValueError) as failure:
+            self._drop(str(failure))
+            return
+        if not self.ledger.is_new(message):
+            return
+        gap = self.ledger.gap_before(message)
+        if gap is not None:
+            self.gap(gap)
+        self._act(message)
+        self.ledger.heard(message)
+
+    def _act(self, message: Message) -> None:
+        if message.kind in (Kind.HEARTBEAT, Kind.HELLO):
+            self.lease.beat(message.origin, message.sent)
+            self.was_greeted |= message.kind is Kind.HELLO
+        elif message.topic == changes.TOPIC:
+            self._take_change(message)
+        elif message.kind is Kind.MESSAGE:
+            self.delivery.message(message)
+
+    def _take_change(self, message: Message) -> None:
+        try:
+            changes.take(self.node, message.payload)
+        except (KeyError, TypeError, ValueError):
+            self.gap(Gap("a change of another release", message.origin))
+
+    def gap(self, gap: Gap) -> None:
+        """Answer a gap soundly: this node's caches forget everything, the site's topics are told."""
+        self.node.table.forget_everything()
+        self.node.table.words[layout.GAPS] += 1
+        logger.warning("node %s missed messages (%s): its caches start over", self.node.name, gap)
+        self.delivery.gap(gap)
+        gap_detected.send_robust(sender=type(self), node=self.node, gap=gap)
+
+    def extend_lease(self) -> None:
+        until = self.lease.until()
+        words = self.node.table.words
+        if until > words[layout.LEASE_UNTIL]:
+            words[layout.LEASE_UNTIL] = until
+
+    def _drop(self, reason: str) -> None:
+        if reason not in self._warned:
+            self._warned.add(reason)
+            logger.warning("node %s dropped a packet: %s", self.node.name, reason)
+        message_dropped.send_robust(sender=type(self), node=self.node, reason=reason)

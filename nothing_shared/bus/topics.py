@@ -1,0 +1,58 @@
+"""Who listens to what."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+
+from nothing_shared.bus.ledger import Gap
+from nothing_shared.bus.message import Message
+
+__all__ = ["EVERY", "RESERVED", "Handler", "Subscription", "subscribe", "subscriptions", "unsubscribe"]
+
+Handler = Callable[[Message], Awaitable[None] | None]
+GapHandler = Callable[[Gap], Awaitable[None] | None]
+
+RESERVED = "nothing_shared."
+"""What the topics of this package begin with; a site's own may not."""
+
+EVERY = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    topic: str
+    handler: Handler
+    on_gap: GapHandler | None = None
+
+
+_subscriptions: list[Subscription] = []
+
+
+def subscribe(topic: str, *, on_gap: GapHandler | None = None) -> Callable[[Handler], Handler]:
+    """Have a function called with each message of a topic, once per node, in the node's agent.
+
+    The function may be sync or async, gets a :class:`~nothing_shared.bus.Message`, and may not run
+    at all (a killed agent) or run twice (its heir): see the backend's guarantee. ``on_gap`` is
+    called when messages of any topic may have been missed. ``"*"`` is every topic of the site.
+    """
+    if topic.startswith(RESERVED):
+        raise ValueError(f"topic={topic!r}: topics that begin with {RESERVED!r} are not for sites")
+
+    def register(handler: Handler) -> Handler:
+        _subscriptions.append(Subscription(topic, handler, on_gap))
+        return handler
+
+    return register
+
+
+def unsubscribe(handler: Handler) -> None:
+    """Stop calling a function."""
+    _subscriptions[:] = [known for known in _subscriptions if known.handler is not handler]
+
+
+def subscriptions(topic: str | None = None) -> Iterator[Subscription]:
+    """Yield the subscriptions of a topic, or all."""
+    for known in list(_subscriptions):
+        if topic is None or known.topic in (topic, EVERY):
+            yield known

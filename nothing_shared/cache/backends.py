@@ -1,0 +1,362 @@
+"""``MachineCache``: Django's cache contract on one machine, coherent with all the others."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from pickle import loads
+from typing import Any
+
+from django.apps import apps
+from django.core.cache.backends.base import (
+    DEFAULT_TIMEOUT,
+    BaseCache,
+    CacheKeyWarning,
+    default_key_func,
+    memcache_key_warnings,
+)
+from django.core.exceptions import ImproperlyConfigured
+
+from nothing_shared.cache import fills, writes
+from nothing_shared.cache.conf import BACKEND, cache_options
+from nothing_shared.cache.entry import Entry
+from nothing_shared.cache.keys import is_portable
+from nothing_shared.cache.loading import Loading
+from nothing_shared.cache.names import Name, depended_on
+from nothing_shared.cache.store import Store, store_for
+from nothing_shared.cache.trace import note
+from nothing_shared.causality import scope as scopes
+from nothing_shared.causality.pending import touch
+from nothing_shared.causality.scope import SCOPE
+from nothing_shared.clock import boottime_ns
+from nothing_shared.node import layout, slots
+
+__all__ = ["MachineCache"]
+
+LEASE_UNTIL = layout.LEASE_UNTIL
+CHANGED = layout.CHANGED
+EPOCH = CHANGED + slots.EPOCH
+
+
+class MachineCache(BaseCache):
+    """Two tiers on this machine, judged at every hit by what has changed anywhere.
+
+    ``add``, ``incr`` and ``touch`` are atomic on this machine and say nothing to others; ``set``,
+    ``delete`` and ``clear`` do, except that the first ``set`` of a key which this unit of work has
+    missed is a local fill. Timeouts count on a clock that nobody steps.
+    """
+
+    def __init__(self, location: str, params: Mapping[str, Any]) -> None:
+        super().__init__(dict(params))
+        if not apps.is_installed("nothing_shared.cache"):
+            raise ImproperlyConfigured(
+                f'CACHES uses "{BACKEND}", which hears what is read and written only with its app: '
+                'add "nothing_shared.cache" to INSTALLED_APPS.'
+            )
+        self._location = location or "default"
+        self._options = cache_options(self._location, params.get("OPTIONS") or {})
+        self._has_plain_keys = self.key_func is default_key_func
+        self._open()
+
+    def _open(self) -> Store:
+        self._store = store = store_for(self._location, self._options)
+        self._entries = store.l1.entries
+        self._words = store.table.words
+        return store
+
+    def _ready(self) -> Store:
+        return self._open() if self._store.is_void else self._store
+
+    # Names ------------------------------------------------------------------------------------
+
+    def _name(self, key: Any, version: int | None) -> str:
+        if self._has_plain_keys:
+            return f"{self.key_prefix}:{self.version if version is None else version}:{key}"
+        return self.make_key(key, version)
+
+    def _checked_name(self, key: Any, version: int | None) -> str:
+        name = self._name(key, version)
+        self.validate_key(name)
+        return name
+
+    def validate_key(self, key: str) -> None:
+        """Warn of what memcached would refuse, as Django does, at a tenth of the cost."""
+        if not is_portable(key):
+            for warning in memcache_key_warnings(key):
+                warnings.warn(warning, CacheKeyWarning, stacklevel=3)
+
+    # Reading ----------------------------------------------------------------------------------
+
+    def get(self, key: Any, default: Any = None, version: int | None = None) -> Any:
+        if self._has_plain_keys:
+            name = f"{self.key_prefix}:{self.version if version is None else version}:{key}"
+        else:
+            name = self.make_key(key, version)
+        entry = self._entries.get(name)
+        scope = SCOPE.get()
+        if entry is not None and scope is not None and not scope.careful:
+            words = self._words
+            # The lease is read before the slots, and the clock after them: what is heard under the
+            # lease is in the table by then.
+            until = words[LEASE_UNTIL]
+            begun = entry.begun
+            if words[EPOCH] < begun:
+                for index in entry.slots:
+                    if words[CHANGED + index] >= begun:
+                        break
+                else:
+                    now = boottime_ns()
+                    if now < until and now < entry.expires:
+                        scope.use(entry)
+                        if entry.frequency < 3:
+                            entry.frequency += 1
+                        pickled = entry.pickled
+                        return entry.value if pickled is None else loads(pickled)
+        return self._get(name, default)
+
+    def _get(self, name: str, default: Any) -> Any:
+        """Look where the fast path above doesn't: L2, transactions, partitions, traces."""
+        self.validate_key(name)
+        found = self.look_up(name)
+        if found is None:
+            fills.remember_miss(scopes.current(), self._store, name)
+            note(scopes.current(), name, "miss")
+            return default
+        return found.load()
+
+    def look_up(self, name: str, label: str | None = None) -> Entry | None:
+        """Return the entry that may be served to this scope, and note that it was used."""
+        store, scope = self._ready(), scopes.current()
+        entry = writes.overlaid(store, scope, name)
+        if entry is not None:
+            return entry if store.table.clock() < entry.expires else None
+        entry, tier = store.find(name)
+        if entry is None or not store.may_serve(entry, scope):
+            return None
+        if tier == "l2":
+            store.hold(name, entry)
+        scope.use(entry)
+        note(scope, label or name, tier, entry.begun)
+        return entry
+
+    def has_key(self, key: Any, version: int | None = None) -> bool:
+        return self.get(key, self._missing_key, version=version) is not self._missing_key
+
+    # Writing ----------------------------------------------------------------------------------
+
+    def set(
+        self,
+        key: Any,
+        value: Any,
+        timeout: Any = DEFAULT_TIMEOUT,
+        version: int | None = None,
+        *,
+        depends_on: Iterable[Name] = (),
+    ) -> None:
+        """Store a value: as a fill if this unit of work has just missed the key, else for everybody.
+
+        ``depends_on`` names what the value is to be forgotten with: names, model classes, instances.
+        """
+        name = self._checked_name(key, version)
+        store, scope = self._ready(), scopes.current()
+        expires = fills.expiry(store, self._seconds(timeout))
+        extra = tuple(depended_on(depends_on))
+        begun = fills.recall_miss(scope, store, name)
+        if begun is not None and expires > store.table.clock():
+            fills.keep(store, scope, name, value, begun=begun, expires=expires, extra=extra)
+            return
+        own = store.table.indexes((store.key_slot(name), store.slot, *extra))
+        entry = Entry.of(value, begun=0, expires=expires, slots=own)
+        if not writes.replace_on_commit(store, scope, name, entry):
+            writes.replace(store, scope, name, entry)
+
+    def add(
+        self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
+    ) -> bool:
+        name = self._checked_name(key, version)
+        store, scope = self._ready(), scopes.current()
+        own = store.own_indexes(name)
+        expires = fills.expiry(store, self._seconds(timeout))
+        new = Entry.of(value, begun=0, expires=expires, slots=own)
+        if writes.overlaid(store, scope, name) is not None:
+            return False
+
+        def unless_there(found: Entry | None) -> Entry | None:
+            return None if found is not None and store.may_serve(found, scope) else new
+
+        return writes.update(store, name, unless_there) is not None
+
+    def touch(self, key: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
+        name = self._checked_name(key, version)
+        store = self._ready()
+        expires = fills.expiry(store, self._seconds(timeout))
+        return self._recast(name, lambda value: value, expires) is not None
+
+    def incr(self, key: Any, delta: int = 1, version: int | None = None) -> int:
+        name = self._checked_name(key, version)
+        entry = self._recast(name, lambda value: value + delta, None)
+        if entry is None:
+            raise ValueError(f"Key '{key}' not found")
+        value: int = entry.load()
+        return value
+
+    def _recast(
+        self, name: str, compute: Callable[[Any], Any], expires: int | None
+    ) -> Entry | None:
+        """Replace an entry that may be served by one of the same dependencies."""
+        store, scope = self._ready(), scopes.current()
+
+        def recast(found: Entry | None) -> Entry | None:
+            if found is None or not store.may_serve(found, scope):
+                return None
+            until = found.expires if expires is None else expires
+            return Entry.of(compute(found.load()), begun=0, expires=until, slots=found.slots)
+
+        overlaid = writes.overlaid(store, scope, name)
+        if overlaid is None:
+            return writes.update(store, name, recast)
+        until = overlaid.expires if expires is None else expires
+        entry = Entry.of(compute(overlaid.load()), begun=0, expires=until, slots=overlaid.slots)
+        writes.replace_on_commit(store, scope, name, entry)
+        return entry
+
+    def delete(self, key: Any, version: int | None = None) -> bool:
+        name = self._checked_name(key, version)
+        store, scope = self._ready(), scopes.current()
+        was_there = self.look_up(name) is not None
+        scope.attachments.get("overlay", {}).pop((store.location, name), None)
+        touch((store.key_slot(name),))
+        scope.knows(store.table.index(store.key_slot(name)))
+        store.l1.discard(name)
+        store.l2.delete(name)
+        return was_there
+
+    def clear(self) -> None:
+        store = self._ready()
+        scope = scopes.current()
+        scope.attachments.pop("overlay", None)
+        touch((store.slot,))
+        scope.knows(store.table.index(store.slot))
+        store.clear()
+
+    def upkeep(self) -> None:
+        """Free what killed workers hold; the node's agent calls it now and then."""
+        self._ready().l2.reader_check()
+
+    def _seconds(self, timeout: Any) -> float | None:
+        seconds = self.default_timeout if timeout is DEFAULT_TIMEOUT else timeout
+        return None if seconds is None else float(seconds)
+
+    # Filling ----------------------------------------------------------------------------------
+
+    def get_or_set(
+        self,
+        key: Any,
+        default: Any,
+        timeout: Any = DEFAULT_TIMEOUT,
+        version: int | None = None,
+        *,
+        depends_on: Iterable[Name] = (),
+        only: Iterable[Name] | None = None,
+        serve_stale: bool = False,
+        label: str | None = None,
+    ) -> Any:
+        """Return the key's value, computing it once per machine if need be.
+
+        The entry depends on all that the unit of work has read so far, what ``default()`` reads,
+        and ``depends_on``; with ``only``, on just those. ``serve_stale`` gives the old value, for
+        up to ``MAX_STALENESS``, to all but the one that computes a new one, and to that one if
+        ``default`` raises. ``label`` is the name for traces.
+        """
+        name = self._checked_name(key, version)
+        loading = self._loading(name, timeout, depends_on, only, serve_stale, label)
+        return loading.run(default if callable(default) else lambda: default)
+
+    async def aget_or_set(
+        self,
+        key: Any,
+        default: Any,
+        timeout: Any = DEFAULT_TIMEOUT,
+        version: int | None = None,
+        *,
+        depends_on: Iterable[Name] = (),
+        only: Iterable[Name] | None = None,
+        serve_stale: bool = False,
+        label: str | None = None,
+    ) -> Any:
+        """As :meth:`get_or_set`; ``default`` may be a coroutine function."""
+        name = self._checked_name(key, version)
+        loading = self._loading(name, timeout, depends_on, only, serve_stale, label)
+        return await loading.arun(default if callable(default) else lambda: default)
+
+    def _loading(
+        self,
+        name: str,
+        timeout: Any,
+        depends_on: Iterable[Name],
+        only: Iterable[Name] | None,
+        serve_stale: bool,
+        label: str | None,
+    ) -> Loading:
+        return Loading(
+            store=self._ready(),
+            options=self._options,
+            look_up=self.look_up,
+            name=name,
+            label=label or name,
+            timeout=self._seconds(timeout),
+            extra=tuple(depended_on((*depends_on, *(only or ())))),
+            only=only is not None,
+            serve_stale=serve_stale,
+        )
+
+    # Async twins: nothing here waits for longer than a lock of this machine ----------------------
+
+    async def aget(self, key: Any, default: Any = None, version: int | None = None) -> Any:
+        return self.get(key, default, version)
+
+    async def aset(
+        self,
+        key: Any,
+        value: Any,
+        timeout: Any = DEFAULT_TIMEOUT,
+        version: int | None = None,
+        *,
+        depends_on: Iterable[Name] = (),
+    ) -> None:
+        self.set(key, value, timeout, version, depends_on=depends_on)
+
+    async def aadd(
+        self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
+    ) -> bool:
+        return self.add(key, value, timeout, version)
+
+    async def atouch(
+        self, key: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
+    ) -> bool:
+        return self.touch(key, timeout, version)
+
+    async def adelete(self, key: Any, version: int | None = None) -> bool:
+        return self.delete(key, version)
+
+    async def ahas_key(self, key: Any, version: int | None = None) -> bool:
+        return self.has_key(key, version)
+
+    async def aincr(self, key: Any, delta: int = 1, version: int | None = None) -> int:
+        return self.incr(key, delta, version)
+
+    async def aget_many(self, keys: Iterable[Any], version: int | None = None) -> dict[Any, Any]:
+        return self.get_many(keys, version)
+
+    async def aset_many(
+        self, data: Mapping[Any, Any], timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
+    ) -> list[Any]:
+        return self.set_many(dict(data), timeout, version)
+
+    async def adelete_many(self, keys: Iterable[Any], version: int | None = None) -> None:
+        self.delete_many(keys, version)
+
+    async def aclear(self) -> None:
+        self.clear()
+
+

@@ -1,0 +1,81 @@
+"""Fills: from the miss to the entry that is kept, or isn't."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from nothing_shared.cache.entry import Entry
+from nothing_shared.cache.signals import fill_refused
+from nothing_shared.cache.store import Store
+from nothing_shared.causality.scope import Scope
+from nothing_shared.clock import NEVER, SECOND
+
+__all__ = ["expiry", "keep", "recall_miss", "remember_miss"]
+
+MOST_MISSES = 1000
+
+
+class Missed(NamedTuple):
+    """That a key was not there is something that was read, too."""
+
+    begun: int
+    slots: tuple[int, ...]
+
+
+def expiry(store: Store, timeout: float | None, *, jitter: float = 0.0) -> int:
+    """Return when an entry that is stored now expires, on the boot-time clock."""
+    if timeout is None:
+        return NEVER
+    spread = 1 - jitter * random.random()
+    return max(0, store.table.clock() + int(timeout * spread * SECOND))
+
+
+def remember_miss(scope: Scope, store: Store, name: str) -> None:
+    """Note that a name was missed: the first ``set`` of it in this scope is its fill."""
+    now = store.table.clock()
+    scope.use(Missed(now, store.own_indexes(name)))
+    misses = scope.attachments.setdefault("misses", {})
+    if len(misses) >= MOST_MISSES:
+        misses.pop(next(iter(misses)))
+    misses[store.location, name] = (scope.began(now), store.table.id)
+
+
+def recall_miss(scope: Scope, store: Store, name: str) -> int | None:
+    """Return when the miss began that makes this ``set`` a fill, None if it is out of the blue.
+
+    After any write of the scope every ``set`` is out of the blue: it may be meant to replace.
+    """
+    misses = scope.attachments.get("misses")
+    found = misses.pop((store.location, name), None) if misses else None
+    if found is None or scope.writes or scope.is_unsafe or not scope.may_fill:
+        return None
+    begun, table_id = found
+    return begun if table_id == store.table.id else None
+
+
+def keep(
+    store: Store,
+    scope: Scope,
+    name: str,
+    value: Any,
+    *,
+    begun: int,
+    expires: int,
+    extra: Iterable[int],
+    only: bool = False,
+) -> Entry:
+    """Keep what was computed, unless it raced with a change; return its entry in any case.
+
+    It depends on ``extra`` slots and, unless ``only`` those, on all that the scope has read.
+    """
+    own = (store.key_slot(name), store.slot, *extra)
+    dependencies = store.table.indexes(own) if only else scope.dependencies(store.table, own)
+    entry = Entry.of(
+        value, begun=min(begun, scope.began(begun)), expires=expires, slots=dependencies
+    )
+    can_be_kept = scope.may_fill and not scope.is_pending(dependencies)
+    if can_be_kept and not store.keep_fill(name, entry):
+        fill_refused.send_robust(sender=Store, name=name)
+    return entry

@@ -1,0 +1,162 @@
+"""L1: a worker's own tier, a dictionary with a byte bound that a scan does not wash out."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+
+from nothing_shared.cache.entry import Entry
+from nothing_shared.cache.ghosts import FIRST_SHARE, Ghosts, learned
+
+__all__ = ["L1"]
+
+PATIENCE = 1.0
+FIRST_GHOSTS = 1024
+
+Queue = OrderedDict[str, int]
+"""Names with what they cost, oldest first."""
+
+
+class L1:
+    """Keep the entries that pay most for their bytes; never more than ``max_bytes`` of them.
+
+    A reader takes ``entries.get(name)`` without a lock and counts ``entry.frequency`` up to
+    ``MOST_VISITS``. An entry of over a quarter of the bound is refused.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self.entries: dict[str, Entry] = {}
+        self._lock = threading.Lock()
+        self._empty()
+
+    def _empty(self) -> None:
+        self.entries.clear()
+        self.bytes = self._small_bytes = 0
+        self._small: Queue = OrderedDict()
+        self._main: Queue = OrderedDict()
+        self._share = FIRST_SHARE
+        self._remember(FIRST_GHOSTS)
+
+    def _remember(self, places: int) -> None:
+        self._small_ghosts = Ghosts(memoryview(bytearray(8 * (places + 1))).cast("Q"))
+        self._main_ghosts = Ghosts(memoryview(bytearray(8 * (places + 1))).cast("Q"))
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    @staticmethod
+    def cost(name: str, entry: Entry) -> int:
+        """Return the bytes that an entry counts for."""
+        return entry.size + len(name)
+
+    def put(self, name: str, entry: Entry) -> bool:
+        """Store an entry, evicting others; False if it is refused, and then the old one is gone."""
+        cost = self.cost(name, entry)
+        if cost > self.max_bytes // 4:
+            self.discard(name)
+            return False
+        if not self._acquire():
+            self.entries.pop(name, None)
+            return False
+        try:
+            while self.bytes + cost - self._held(name) > self.max_bytes:
+                self._evict()
+            self._insert(name, entry, cost)
+        finally:
+            self._lock.release()
+        return True
+
+    def discard(self, name: str) -> bool:
+        """Remove an entry; False if there is none."""
+        found = self.entries.pop(name, None) is not None
+        if self._acquire():
+            try:
+                self._unqueue(name)
+            finally:
+                self._lock.release()
+        return found
+
+    def clear(self) -> None:
+        self.entries.clear()
+        if self._acquire():
+            try:
+                self._empty()
+            finally:
+                self._lock.release()
+
+    def reset_locks(self) -> None:
+        """Call in a forked child, where a thread that held the lock is gone."""
+        was_torn = self._lock.locked()
+        self._lock = threading.Lock()
+        if was_torn:
+            self._empty()
+
+    def _acquire(self) -> bool:
+        # Bounded: a destructor that the garbage collector runs amid a put may come here again.
+        return self._lock.acquire(timeout=PATIENCE)
+
+    def _held(self, name: str) -> int:
+        return self._small.get(name) or self._main.get(name) or 0
+
+    def _unqueue(self, name: str) -> None:
+        cost = self._small.pop(name, 0)
+        self._small_bytes -= cost
+        self.bytes -= cost or self._main.pop(name, 0)
+
+    def _insert(self, name: str, entry: Entry, cost: int) -> None:
+        old = self.entries.get(name)
+        if name in self._main or (name not in self._small and self._was_missed(name)):
+            self.bytes += cost - self._main.get(name, 0)
+            self._main[name] = cost
+        else:
+            grown = cost - self._small.get(name, 0)
+            self._small_bytes += grown
+            self.bytes += grown
+            self._small[name] = cost
+        if old is not None:
+            entry.frequency = old.frequency
+        self.entries[name] = entry
+        if len(self.entries) > self._small_ghosts.places:
+            self._remember(2 * len(self.entries))
+
+    def _was_missed(self, name: str) -> bool:
+        fingerprint, window = hash(name) & 0xFFFFFFFF, len(self.entries) // 2
+        from_small = self._small_ghosts.recall(fingerprint, window)
+        if not from_small and not self._main_ghosts.recall(fingerprint, window):
+            return False
+        self._share = learned(self._share, len(self.entries), from_small=from_small)
+        return True
+
+    def _evict(self) -> None:
+        if self._small_bytes <= self._share * self.max_bytes and self._main:
+            self._evict_from_main()
+        elif not self._evict_from_small():
+            self._evict_from_main()
+
+    def _evict_from_small(self) -> bool:
+        while self._small:
+            name, cost = self._small.popitem(last=False)
+            self._small_bytes -= cost
+            entry = self.entries.get(name)
+            if entry is None or not entry.frequency:
+                self._forget(name, cost, self._small_ghosts)
+                return True
+            entry.frequency = 0
+            self._main[name] = cost
+        return False
+
+    def _evict_from_main(self) -> None:
+        while self._main:
+            name, cost = self._main.popitem(last=False)
+            entry = self.entries.get(name)
+            if entry is None or not entry.frequency:
+                self._forget(name, cost, self._main_ghosts)
+                return
+            entry.frequency -= 1
+            self._main[name] = cost
+
+    def _forget(self, name: str, cost: int, ghosts: Ghosts) -> None:
+        self.entries.pop(name, None)
+        self.bytes -= cost
+        ghosts.add(hash(name) & 0xFFFFFFFF)

@@ -1,0 +1,151 @@
+"""Get a value or compute it: once per machine, and never believe what raced with a change."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from nothing_shared.cache import fills
+from nothing_shared.cache.conf import CacheOptions
+from nothing_shared.cache.entry import Entry
+from nothing_shared.cache.signals import stale_served
+from nothing_shared.cache.store import Store
+from nothing_shared.cache.trace import note
+from nothing_shared.causality import scope as scopes
+from nothing_shared.causality.scope import Scope
+
+__all__ = ["Loading"]
+
+logger = logging.getLogger("nothing_shared.cache")
+
+_MISSING = object()
+
+
+@dataclass(frozen=True)
+class Loading:
+    """One ``get_or_set``."""
+
+    store: Store
+    options: CacheOptions
+    look_up: Callable[[str, str], Entry | None]
+    name: str
+    label: str
+    timeout: float | None
+    extra: tuple[int, ...]
+    only: bool
+    serve_stale: bool
+
+    def run(self, load: Callable[[], Any]) -> Any:
+        value = self._cached()
+        if value is not _MISSING:
+            return value
+        with self._flight() as leads:
+            if not leads:
+                value = self._stale("refreshing")
+                if value is not _MISSING:
+                    return value
+            value = self._cached()
+            if value is not _MISSING:
+                return value
+            return self._fill(load)
+
+    async def arun(self, load: Callable[[], Any]) -> Any:
+        value = self._cached()
+        if value is not _MISSING:
+            return value
+        async with self.store.flights.aflight(self.name, timeout=self._patience()) as leads:
+            if not leads:
+                value = self._stale("refreshing")
+                if value is not _MISSING:
+                    return value
+            value = self._cached()
+            if value is not _MISSING:
+                return value
+            return await self._afill(load)
+
+    def _flight(self) -> Any:
+        return self.store.flights.flight(self.name, timeout=self._patience())
+
+    def _patience(self) -> float:
+        """Don't wait for the leader if an old value will do meanwhile."""
+        is_stale_at_hand = self.serve_stale and self._find_stale() is not None
+        return 0 if is_stale_at_hand else self.options.flight_timeout
+
+    def _cached(self) -> Any:
+        entry = self.look_up(self.name, self.label)
+        return _MISSING if entry is None else entry.load()
+
+    def _fill(self, load: Callable[[], Any]) -> Any:
+        try:
+            with self._reading() as (scope, begun):
+                value = load()
+                entry = self._keep(scope, begun, value)
+            scopes.current().use(entry)
+            return value
+        except Exception:
+            return self._stale_or_raise()
+
+    async def _afill(self, load: Callable[[], Any | Awaitable[Any]]) -> Any:
+        try:
+            with self._reading() as (scope, begun):
+                value = load()
+                if inspect.isawaitable(value):
+                    value = await value
+                entry = self._keep(scope, begun, value)
+            scopes.current().use(entry)
+            return value
+        except Exception:
+            return self._stale_or_raise()
+
+    @contextmanager
+    def _reading(self) -> Iterator[tuple[Scope, int]]:
+        """Note when the fill begins; with ``only``, keep its reads from the surrounding scope."""
+        outer = scopes.current()
+        begun = outer.began(self.store.table.clock())
+        note(outer, self.label, "miss")
+        if not self.only:
+            yield outer, begun
+            return
+        with scopes.scope() as inner:
+            inner.pending, inner.careful = outer.pending, outer.careful
+            yield inner, begun
+
+    def _keep(self, scope: Scope, begun: int, value: Any) -> Entry:
+        return fills.keep(
+            self.store,
+            scope,
+            self.name,
+            value,
+            begun=begun,
+            expires=fills.expiry(self.store, self.timeout, jitter=self.options.jitter),
+            extra=self.extra,
+            only=self.only,
+        )
+
+    def _find_stale(self) -> Entry | None:
+        entry, _ = self.store.find(self.name)
+        if entry is None or not self.store.may_serve_stale(entry, scopes.current()):
+            return None
+        return entry
+
+    def _stale(self, reason: str) -> Any:
+        entry = self._find_stale() if self.serve_stale else None
+        if entry is None:
+            return _MISSING
+        scope = scopes.current()
+        scope.use(entry)
+        note(scope, self.label, "stale", entry.begun)
+        stale_served.send_robust(sender=type(self), name=self.name, reason=reason)
+        return entry.load()
+
+    def _stale_or_raise(self) -> Any:
+        """Call in an ``except`` block."""
+        value = self._stale("error")
+        if value is _MISSING:
+            raise
+        logger.exception("computing %r failed: the old value is served", self.label)
+        return value

@@ -1,0 +1,147 @@
+"""One cache of one machine as one process sees it: both tiers, and the table that judges them."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import platform
+import threading
+
+import django
+
+from nothing_shared.cache.conf import CacheOptions
+from nothing_shared.cache.entry import Entry, decode, encode
+from nothing_shared.cache.keys import is_portable
+from nothing_shared.cache.l1 import L1
+from nothing_shared.cache.l2 import L2
+from nothing_shared.causality.scope import Scope
+from nothing_shared.locks import LockTimeout
+from nothing_shared.node import process, slots
+from nothing_shared.node.process import Node
+from nothing_shared.singleflight import SingleFlight
+
+__all__ = ["Store", "store_for"]
+
+logger = logging.getLogger("nothing_shared.cache")
+
+
+class Store:
+    """Both tiers of one ``LOCATION`` on this node."""
+
+    def __init__(self, node: Node, location: str, options: CacheOptions) -> None:
+        self.location = location
+        self.table = node.table
+        self.max_staleness = node.max_staleness
+        self.serves_when_partitioned = options.when_partitioned == "serve"
+        self.slot = slots.key(location, "")
+        """Touched by ``clear()``; every entry depends on it."""
+        self.l1 = L1(options.l1_bytes)
+        self.l2 = L2(
+            node.directory / f"l2-{_release(location)}.mdb",
+            max_bytes=options.l2_bytes,
+            lock=node.directory / f"l2-{_release(location)}.lock",
+        )
+        self.flights = SingleFlight(node.directory / "flights")
+
+    def key_slot(self, name: str) -> int:
+        return slots.key(self.location, name)
+
+    def own_indexes(self, name: str) -> tuple[int, ...]:
+        """Return the places in the change table on which an entry of this name always depends."""
+        return self.table.indexes((self.key_slot(name), self.slot))
+
+    def find(self, name: str) -> tuple[Entry | None, str]:
+        """Return the entry of a name, fresh or not, and its tier; L1's if that is fresh."""
+        entry = self.l1.entries.get(name)
+        if entry is not None and self.table.fresh(entry.begun, entry.slots):
+            return entry, "l1"
+        record = self.l2.get(name)
+        shared = None if record is None else decode(record, self.table.id)
+        if shared is None or (entry is not None and entry.begun > shared.begun):
+            return entry, "l1"
+        return shared, "l2"
+
+    def may_serve(self, entry: Entry, scope: Scope) -> bool:
+        """Say whether an entry is as good as what the database would answer now."""
+        if scope.refuses_cached or scope.is_pending(entry.slots):
+            return False
+        # The lease is looked at first: what is heard under it is in the table by then.
+        leased = self.table.leased()
+        now = self.table.clock()
+        if now >= entry.expires or not self.table.fresh(entry.begun, entry.slots):
+            return False
+        return leased or (self.serves_when_partitioned and now < entry.begun + self.max_staleness)
+
+    def may_serve_stale(self, entry: Entry, scope: Scope) -> bool:
+        """Say whether an entry that is expired or no longer fresh may be served all the same."""
+        if scope.refuses_cached or scope.is_pending(entry.slots):
+            return False
+        if self._is_ticketed(entry, scope):
+            return False
+        return self.table.clock() < entry.begun + self.max_staleness
+
+    def _is_ticketed(self, entry: Entry, scope: Scope) -> bool:
+        return not set(self.table.indexes(scope.ticketed)).isdisjoint((slots.EPOCH, *entry.slots))
+
+    def keep_fill(self, name: str, entry: Entry) -> bool:
+        """Store an entry unless something that it depends on has changed since it began."""
+        if not self.table.fresh(entry.begun, entry.slots):
+            return False
+        record = encode(entry, self.table.id)
+        try:
+            with self.l2.write() as shared:
+                if not self.table.fresh(entry.begun, entry.slots):
+                    return False
+                shared.put(name, record)
+        except (LockTimeout, OSError) as failure:
+            logger.warning("a fill stays with one worker: %s", failure)
+        self.hold(name, entry)
+        return True
+
+    def hold(self, name: str, entry: Entry) -> None:
+        """Put an entry into this worker's own tier, where its hits are not looked at for bad keys."""
+        if is_portable(name):
+            self.l1.put(name, entry)
+
+    def clear(self) -> None:
+        self.l1.clear()
+        self.l2.clear()
+
+    @property
+    def is_void(self) -> bool:
+        """Say whether the node directory was replaced, so that another store is to be used."""
+        return self.table.is_retired
+
+
+def _release(location: str) -> str:
+    """Name a file that releases of other classes don't unpickle."""
+    release = f"{location}\0{platform.python_version()}\0{django.VERSION[:2]}"
+    return hashlib.sha256(release.encode()).hexdigest()[:12]
+
+
+_stores: dict[tuple[int, str], Store] = {}
+_opening = threading.Lock()
+
+
+def store_for(location: str, options: CacheOptions) -> Store:
+    """Return this process's store of a location, shared by all threads and aliases."""
+    node = process.current()
+    name = (node.table.id, location)
+    store = _stores.get(name)
+    if store is None:
+        with _opening:
+            store = _stores.get(name)
+            if store is None:
+                store = _stores[name] = Store(node, location, options)
+    return store
+
+
+def _after_fork_in_child() -> None:
+    global _opening
+    _opening = threading.Lock()
+    for store in _stores.values():
+        store.l1.reset_locks()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,114 @@
+"""Writes out of the blue: a key's value is replaced here and, by being forgotten, everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from nothing_shared.cache.entry import Entry, decode, encode
+from nothing_shared.cache.store import Store
+from nothing_shared.causality.pending import open_transactions
+from nothing_shared.causality.scope import Scope
+from nothing_shared.locks import LockTimeout
+from nothing_shared.node import process
+from nothing_shared.node.change import Change
+
+__all__ = ["overlaid", "replace", "replace_on_commit", "update"]
+
+
+def replace(store: Store, scope: Scope, name: str, entry: Entry) -> None:
+    """Make an entry the key's, and have every other copy forgotten."""
+    change = Change.of((store.key_slot(name),))
+    with _announced(change), _exclusive(store) as shared:
+        _put_after(store, shared, name, entry, change)
+    scope.writes += 1
+    scope.knows(store.table.index(change.slots[0]))
+    scope.changes.append(change)
+
+
+def replace_on_commit(store: Store, scope: Scope, name: str, entry: Entry) -> bool:
+    """In a transaction, leave the entry with the scope until the commit; False outside of one."""
+    transactions = open_transactions()
+    if not transactions:
+        return False
+    overlay = scope.attachments.setdefault("overlay", {})
+    overlay[store.location, name] = entry
+
+    def commit() -> None:
+        if overlay.get((store.location, name)) is entry:
+            del overlay[store.location, name]
+            replace(store, scope, name, entry)
+
+    transactions[-1].add((store.key_slot(name),))
+    transactions[-1].after_commit.append(commit)
+    scope.careful = True
+    return True
+
+
+def overlaid(store: Store, scope: Scope, name: str) -> Entry | None:
+    """Return what this scope's open transaction has set; it is dropped when that rolls back."""
+    overlay = scope.attachments.get("overlay")
+    if not overlay:
+        return None
+    if not scope.pending:
+        overlay.clear()
+    return overlay.get((store.location, name))
+
+
+def update(store: Store, name: str, compute: Callable[[Entry | None], Entry | None]) -> Entry | None:
+    """Replace an entry by what a function makes of it, with every worker of the machine shut out.
+
+    For this machine only: other nodes keep what they have. None changes nothing.
+    """
+    with _exclusive(store) as shared:
+        record = shared.get(name)
+        found = None if record is None else decode(record, store.table.id)
+        entry = compute(found or store.l1.entries.get(name))
+        if entry is not None:
+            _put_after(store, shared, name, entry, Change.of((store.key_slot(name),)))
+        return entry
+
+
+def _put_after(store: Store, shared: Any, name: str, entry: Entry, change: Change) -> None:
+    """Have other workers' copies forgotten first; what begins after that is the new one."""
+    store.table.apply(change)
+    applied = store.table.changed[store.table.index(change.slots[0])]
+    entry.begun = store.table.clock()
+    while entry.begun <= applied:
+        entry.begun = store.table.clock()
+    shared.put(name, encode(entry, store.table.id))
+    store.hold(name, entry)
+
+
+@contextmanager
+def _announced(change: Change) -> Iterator[None]:
+    """Announce a change after the block that applies it; an intent stands meanwhile."""
+    node = process.current()
+    intent = node.intents.claim()
+    if intent is not None:
+        intent.note(change.slots)
+    try:
+        yield
+    finally:
+        node.commit(change, intent)
+
+
+class _Nowhere:
+    """Stands for an L2 that is out of reach: the machine's other workers miss."""
+
+    def get(self, name: str) -> None:
+        return None
+
+    def put(self, name: str, record: bytes) -> bool:
+        return False
+
+
+@contextmanager
+def _exclusive(store: Store) -> Iterator[Any]:
+    with ExitStack() as stack:
+        try:
+            shared: Any = stack.enter_context(store.l2.write())
+        except (LockTimeout, OSError):
+            shared = _Nowhere()
+        yield shared

@@ -1,0 +1,7 @@
+"""Causality: what was read and written, by whom, and who has to know."""
+
+from __future__ import annotations
+
+from nothing_shared.causality.scope import scope
+
+__all__ = ["scope"]

@@ -1,0 +1,158 @@
+"""Hear every statement of a connection, through Django's own ``execute_wrapper``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from nothing_shared.causality import pending, scope, sessions
+from nothing_shared.causality.conf import causality_settings
+from nothing_shared.causality.footprint import Touched, analyse, bind
+from nothing_shared.causality.identity import database_of
+from nothing_shared.causality.schema import forget, schema_for
+from nothing_shared.clock import boottime_ns
+from nothing_shared.node import process, slots
+from nothing_shared.node.change import Change
+
+__all__ = ["Observer", "observe"]
+
+
+class Observer:
+    """Notes what is read in the scope, and what is written in an intent before it is sent."""
+
+    def __init__(self, connection: BaseDatabaseWrapper) -> None:
+        self._database = database_of(connection.alias)
+
+    def __call__(
+        self,
+        execute: Callable[..., Any],
+        sql: Any,
+        params: Any,
+        many: bool,
+        context: dict[str, Any],
+    ) -> Any:
+        connection = context["connection"]
+        pending.settle(connection)
+        footprint = analyse(sql, schema_for(connection))
+        if footprint.controls:
+            return execute(sql, params, many, context)
+        touched = bind(footprint, params, many)
+        self._note_reads(touched, connection)
+        if not touched.is_write:
+            return execute(sql, params, many, context)
+        try:
+            return self._write(touched, connection, lambda: execute(sql, params, many, context))
+        finally:
+            if footprint.changes_schema:
+                forget(connection.alias)
+
+    def _note_reads(self, touched: Touched, connection: BaseDatabaseWrapper) -> None:
+        unit = scope.current()
+        if touched.is_read:
+            unit.begin(boottime_ns())
+            ignored = causality_settings().unobserved_tables
+            for table in touched.reads:
+                if table not in ignored:
+                    unit.read_table(self._database, table)
+            for table, keys in touched.read_rows.items():
+                if table not in ignored:
+                    unit.read_rows(self._database, table, keys)
+            if touched.reads_unknown:
+                unit.read_anything()
+        if not connection.autocommit and not connection.in_atomic_block:
+            # Manual mode: a snapshot of unknown age, and nobody says when it ends.
+            unit.may_fill = False
+            unit.refuses_cached = unit.careful = True
+
+    def _write(
+        self, touched: Touched, connection: BaseDatabaseWrapper, execute: Callable[[], Any]
+    ) -> Any:
+        scope.current().writes += 1
+        intended = set(self._written(touched, touched.inserts))
+        session = {"session": sessions.session_of(connection), "database": slots.name(self._database)}
+        if pending.in_transaction(connection):
+            return self._write_in_transaction(touched, connection, execute, intended, session)
+        return self._write_at_once(touched, connection, execute, intended, session)
+
+    def _write_in_transaction(
+        self,
+        touched: Touched,
+        connection: BaseDatabaseWrapper,
+        execute: Callable[[], Any],
+        intended: set[int],
+        session: dict[str, int],
+    ) -> Any:
+        transaction = pending.pending_of(connection)
+        if touched.inserts is None:
+            transaction.add(intended, **session)
+            return execute()
+        transaction.add(self._written(touched, None), intended=intended, **session)
+        learned: set[int] = intended
+        try:
+            result = execute()
+            learned = self._learned(touched, connection, result, intended)
+            return result
+        finally:
+            transaction.add(learned, **session)
+
+    def _write_at_once(
+        self,
+        touched: Touched,
+        connection: BaseDatabaseWrapper,
+        execute: Callable[[], Any],
+        intended: set[int],
+        session: dict[str, int],
+    ) -> Any:
+        """Announce whatever becomes of the statement: rows of a failed ``executemany`` may stand."""
+        node = process.current()
+        intent = node.intents.claim()
+        if intent is not None:
+            intent.note(intended, **session)
+        changed = intended
+        try:
+            result = execute()
+            changed = self._learned(touched, connection, result, intended)
+            return result
+        finally:
+            change = Change.of(changed)
+            scope.current().changes.append(change)
+            if connection.autocommit or connection.in_atomic_block:
+                node.commit(change, intent)
+            else:
+                # Manual mode: the COMMIT is yet to come, unseen. The intent is left to the agent,
+                # which repeats it while this thread has not settled.
+                node.commit(change)
+                pending.leave_open(connection, changed, intent)
+
+    def _written(self, touched: Touched, inserts: str | None) -> Iterator[int]:
+        if touched.writes_unknown:
+            yield slots.EPOCH
+        for table in touched.writes if inserts is None else {*touched.writes, inserts}:
+            yield slots.table(self._database, table)
+            yield slots.rows(self._database, table)
+        for table, keys in touched.written_rows.items():
+            yield slots.table(self._database, table)
+            yield from (slots.row(self._database, table, key) for key in keys)
+
+    def _learned(
+        self, touched: Touched, connection: BaseDatabaseWrapper, cursor: Any, intended: set[int]
+    ) -> set[int]:
+        """Replace "unknown rows" by the key that the database gave to an inserted row."""
+        if touched.inserts is None:
+            return intended
+        key = sessions.inserted_key(connection, cursor, touched.inserts)
+        if key is None:
+            return intended
+        learned = set(self._written(touched, None))
+        learned.add(slots.table(self._database, touched.inserts))
+        learned.add(slots.row(self._database, touched.inserts, key))
+        return learned
+
+
+def observe(connection: BaseDatabaseWrapper) -> None:
+    """Put an observer outside all wrappers of a connection; idempotent."""
+    wrappers = connection.execute_wrappers
+    if not any(isinstance(wrapper, Observer) for wrapper in wrappers):
+        wrappers.insert(0, Observer(connection))

@@ -1,0 +1,184 @@
+"""A transaction that has written and not ended: what it touched, and what becomes of that."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from nothing_shared.causality.scope import Scope, current
+from nothing_shared.node import process
+from nothing_shared.node.change import Change
+from nothing_shared.node.intents import Intent
+
+__all__ = [
+    "Pending",
+    "in_transaction",
+    "leave_open",
+    "open_transactions",
+    "pending_of", "settle",
+    "settle_all",
+    "touch",
+]
+
+
+class Pending:
+    """Everything one transaction wrote, announced when it commits.
+
+    Its marker stands in ``connection.run_on_commit``: first, so that no other hook's exception
+    keeps it from running, and with no savepoint to its name, so that no rolled-back savepoint takes
+    it along. ``transaction.on_commit`` promises neither, hence the use of a private list.
+    """
+
+    def __init__(self, connection: BaseDatabaseWrapper) -> None:
+        self.node = process.current()
+        self.slots: set[int] = set()
+        self.touched: set[int] = set()
+        """The same as places in the change table."""
+        self.after_commit: list[Callable[[], None]] = []
+        self._intent = self.node.intents.claim()
+        self._raw = connection.connection
+        self._is_over = False
+        self._scopes: list[Scope] = []
+        connection.run_on_commit.insert(0, (set(), self._committed, True))
+
+    def add(self, touched: Iterable[int], *, intended: Iterable[int] = (), **session: int) -> None:
+        """Note slots that the next statement touches; ``intended`` may say more, never less."""
+        new = list(touched)
+        self.slots.update(new)
+        self.touched.update(self.node.table.indexes((*new, *intended)))
+        if self._intent is not None:
+            self._intent.note((*new, *intended), **session)
+        scope = current()
+        if all(pending is not self for pending in scope.pending):
+            scope.pending.append(self)
+            scope.careful = True
+            self._scopes.append(scope)
+
+    def is_open(self, connection: BaseDatabaseWrapper) -> bool:
+        """Say whether the transaction may still commit."""
+        hooks = connection.run_on_commit
+        return not self._is_over and any(hook[1] == self._committed for hook in hooks)
+
+    def end_unheard(self, connection: BaseDatabaseWrapper) -> None:
+        """Settle a transaction whose marker has gone without a commit.
+
+        On the same living connection that was a rollback. If the connection is gone, a COMMIT may
+        have been on its way: an unknown outcome counts as committed.
+        """
+        if self._is_over:
+            return
+        if connection.connection is self._raw and self._raw is not None:
+            self._end(Change(()))
+        else:
+            self._committed()
+
+    def _committed(self) -> None:
+        self._end(Change.of(self.slots))
+        for callback in self.after_commit:
+            callback()
+
+    def _end(self, change: Change) -> None:
+        self._is_over = True
+        for scope in self._scopes:
+            scope.pending[:] = [pending for pending in scope.pending if pending is not self]
+        if change:
+            current().changes.append(change)
+        self.node.commit(change, self._intent)
+
+
+class Unended:
+    """Writes of manual transaction mode: already announced, and announced again once it is over."""
+
+    def __init__(self, connection: BaseDatabaseWrapper) -> None:
+        self._node = process.current()
+        self._raw = connection.connection
+        self._slots: set[int] = set()
+        self._intents: list[Intent] = []
+
+    def add(self, touched: Iterable[int], intent: Intent | None) -> None:
+        self._slots.update(touched)
+        if intent is not None:
+            self._intents.append(intent)
+
+    def is_open(self, connection: BaseDatabaseWrapper) -> bool:
+        return not connection.autocommit and connection.connection is self._raw
+
+    def end_unheard(self, connection: BaseDatabaseWrapper) -> None:
+        self._node.commit(Change.of(self._slots))
+        for intent in self._intents:
+            self._node.intents.give_back(intent)
+
+
+_unended: weakref.WeakKeyDictionary[BaseDatabaseWrapper, Unended] = weakref.WeakKeyDictionary()
+_pending: weakref.WeakKeyDictionary[BaseDatabaseWrapper, Pending] = weakref.WeakKeyDictionary()
+
+
+def in_transaction(connection: BaseDatabaseWrapper) -> bool:
+    """Say whether writes wait for a commit; the blocks of ``TestCase``, which never commit, don't count."""
+    blocks: list[Any] = connection.atomic_blocks
+    return bool(blocks) and not any(block._from_testcase for block in blocks)
+
+
+def pending_of(connection: BaseDatabaseWrapper) -> Pending:
+    """Return the open transaction's record, made at its first write."""
+    settle(connection)
+    pending = _pending.get(connection)
+    if pending is None:
+        pending = _pending[connection] = Pending(connection)
+    return pending
+
+
+def settle(connection: BaseDatabaseWrapper) -> None:
+    """Find out what became of this connection's last transaction that wrote."""
+    pending = _pending.get(connection)
+    if pending is not None and not pending.is_open(connection):
+        del _pending[connection]
+        pending.end_unheard(connection)
+    manual = _unended.get(connection)
+    if manual is not None and not manual.is_open(connection):
+        del _unended[connection]
+        manual.end_unheard(connection)
+
+
+def leave_open(
+    connection: BaseDatabaseWrapper, touched: Iterable[int], intent: Intent | None
+) -> None:
+    """Keep what was written in manual mode, where no hook tells of the COMMIT."""
+    if connection not in _unended:
+        _unended[connection] = Unended(connection)
+    _unended[connection].add(touched, intent)
+
+
+def settle_all() -> None:
+    """Settle the connections of this thread: at the end of a request."""
+    for connection in connections.all(initialized_only=True):
+        settle(connection)
+
+
+def open_transactions() -> list[Pending]:
+    """Return the records of all transactions open in this thread, made now if need be."""
+    return [
+        pending_of(connection)
+        for connection in connections.all(initialized_only=True)
+        if in_transaction(connection)
+    ]
+
+
+def touch(touched: Iterable[int]) -> None:
+    """Change slots now, and once more when the open transactions commit.
+
+    Now, so that this unit of work sees it; then, so that no fill from before the commit outlives it.
+    """
+    change = Change.of(touched)
+    for pending in open_transactions():
+        pending.add(change.slots)
+    scope = current()
+    scope.writes += 1
+    scope.changes.append(change)
+    process.current().commit(change)
+
+

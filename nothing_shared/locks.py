@@ -1,0 +1,104 @@
+"""Locks between the processes and threads of one machine that a SIGKILL frees."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["LockTimeout", "MachineLock"]
+
+SPINS = 20
+SHORTEST_NAP = 0.0002
+LONGEST_NAP = 0.005
+
+
+class LockTimeout(Exception):
+    """Somebody held the lock longer than the caller could wait: stopped, or swapped out."""
+
+
+class MachineLock:
+    """Exclude other threads and processes, waiting at most ``timeout`` seconds.
+
+    ``flock`` belongs to an open file description, which threads share and a forked child inherits:
+    so a thread lock stands in front of it, and a child opens the file anew.
+    """
+
+    def __init__(self, path: Path, *, timeout: float = 1.0) -> None:
+        self.path = path
+        self.timeout = timeout
+        self._forget()
+        _locks.add(self)
+
+    def _forget(self) -> None:
+        self._thread_lock = threading.Lock()
+        self._fd = -1
+
+    @contextmanager
+    def held(self, timeout: float | None = None) -> Iterator[None]:
+        """Hold the lock for a block; raise :class:`LockTimeout` if it can't be had in time."""
+        wait = self.timeout if timeout is None else timeout
+        self.acquire(wait)
+        try:
+            yield
+        finally:
+            self.release()
+
+    def acquire(self, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        if not self._thread_lock.acquire(timeout=timeout):
+            raise LockTimeout(f"another thread held {self.path} for over {timeout} s")
+        try:
+            if self._fd < 0:
+                self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            if not _flock_until(self._fd, deadline):
+                raise LockTimeout(f"another process held {self.path} for over {timeout} s")
+        except BaseException:
+            self._thread_lock.release()
+            raise
+
+    def release(self) -> None:
+        fcntl.flock(self._fd, fcntl.LOCK_UN)
+        self._thread_lock.release()
+
+    def close(self) -> None:
+        """Close the file; the next use opens whatever then stands at the path."""
+        with self._thread_lock:
+            if self._fd >= 0:
+                os.close(self._fd)
+                self._fd = -1
+
+
+def _flock_until(fd: int, deadline: float) -> bool:
+    nap, tries = SHORTEST_NAP, 0
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            tries += 1
+            if tries < SPINS:
+                os.sched_yield()
+                continue
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(nap)
+            nap = min(nap * 2, LONGEST_NAP)
+
+
+_locks: weakref.WeakSet[MachineLock] = weakref.WeakSet()
+
+
+def _reopen_in_child() -> None:
+    for lock in list(_locks):
+        if lock._fd >= 0:
+            os.close(lock._fd)
+        lock._forget()
+
+
+os.register_at_fork(after_in_child=_reopen_in_child)

@@ -1,0 +1,164 @@
+"""The agent: the one worker of a node that runs its duties; any other takes over when it dies."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TYPE_CHECKING
+
+from nothing_shared.clock import SECOND
+from nothing_shared.node import layout
+
+if TYPE_CHECKING:
+    from nothing_shared.node.process import Node
+
+__all__ = ["Agent", "Duty", "duties", "duty"]
+
+logger = logging.getLogger("nothing_shared.node")
+
+Duty = Callable[["Node"], Awaitable[None]]
+"""Runs until cancelled, on the agent's event loop; must not block it."""
+
+CANDIDACY = 0.2
+"""Seconds between two tries to become the agent, and so about the time that a takeover takes."""
+BEAT = 0.1
+RESTART_AFTER = 0.5
+
+duties: dict[str, Duty] = {}
+
+
+def duty(name: str) -> Callable[[Duty], Duty]:
+    """Register what a node's agent shall do, once per node."""
+
+    def register(run: Duty) -> Duty:
+        duties[name] = run
+        return run
+
+    return register
+
+
+class Agent:
+    """This process's candidate for the agent of its node: one daemon thread with an event loop.
+
+    The kernel frees the seat (an ``fcntl`` lock, which no child inherits) when its holder dies. A
+    holder that was stopped keeps its lock, so each term of office has a lock file of its own: who
+    finds the beat older than half a lease opens the next term, and a holder that wakes up in an old
+    term steps down. That two overlap for a moment is harmless: duties are idempotent.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._stopping = threading.Event()
+        self._wake: Callable[[], object] = lambda: None
+        self._woken = asyncio.Event()
+        self._thread: threading.Thread | None = None
+        self.is_leading = False
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="nothing_shared agent", daemon=True)
+        self._thread.start()
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """Step down and end the thread."""
+        self._stopping.set()
+        with contextlib.suppress(RuntimeError):  # the loop has ended already
+            self._wake()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout)
+
+    def run(self) -> None:
+        """Be a candidate in this very thread until stopped."""
+        self._run()
+
+    def _run(self) -> None:
+        asyncio.run(self._stand())
+
+    async def _stand(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._wake = lambda: loop.call_soon_threadsafe(self._woken.set)
+        while not self._stopping.is_set():
+            if not self._node.table.is_current():
+                self._node.table.retire()
+                return
+            try:
+                with self._seat() as term:
+                    if term is not None:
+                        await self._serve(term)
+            except Exception:
+                logger.exception("the agent of node %s failed and stands again", self._node.name)
+            await self._nap(CANDIDACY)
+
+    async def _nap(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._woken.wait(), seconds)
+
+    @contextlib.contextmanager
+    def _seat(self) -> Iterator[int | None]:
+        self._open_term_if_stalled()
+        term = self._node.table.words[layout.AGENT_TERM]
+        path = self._node.directory / f"agent-{term}.lock"
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:
+            yield None
+            return
+        try:
+            fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            os.close(fd)
+            yield None
+            return
+        try:
+            yield term
+        finally:
+            self.is_leading = False
+            os.close(fd)
+
+    def _open_term_if_stalled(self) -> None:
+        words = self._node.table.words
+        term, beat = words[layout.AGENT_TERM], words[layout.AGENT_BEAT]
+        if not beat or self._node.table.clock() - beat < self._node.lease // 2:
+            return
+        with self._node.table.lock.held():
+            if words[layout.AGENT_TERM] == term and words[layout.AGENT_BEAT] == beat:
+                words[layout.AGENT_TERM] = term + 1
+                words[layout.AGENT_BEAT] = 0
+
+    async def _serve(self, term: int) -> None:
+        words = self._node.table.words
+        words[layout.AGENT_PID] = os.getpid()
+        words[layout.AGENT_BEAT] = self._node.table.clock()
+        self.is_leading = True
+        logger.info("process %d is the agent of node %s", os.getpid(), self._node.name)
+        tasks = [asyncio.ensure_future(self._keep(name, run)) for name, run in duties.items()]
+        try:
+            while not self._stopping.is_set() and words[layout.AGENT_TERM] == term:
+                words[layout.AGENT_BEAT] = self._node.table.clock()
+                if not self._node.table.is_current():
+                    return
+                await self._nap(BEAT)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            if words[layout.AGENT_TERM] == term:
+                words[layout.AGENT_BEAT] = 0
+
+    async def _keep(self, name: str, run: Duty) -> None:
+        while True:
+            try:
+                await run(self._node)
+            except Exception:
+                logger.exception("duty %s of node %s failed and starts again", name, self._node.name)
+            await asyncio.sleep(RESTART_AFTER)
+
+
+def beat_age(node: Node) -> float | None:
+    """Seconds since the agent last showed life; None while there is no agent."""
+    beat = node.table.words[layout.AGENT_BEAT]
+    return (node.table.clock() - beat) / SECOND if beat else None

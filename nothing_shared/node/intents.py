@@ -1,0 +1,133 @@
+"""Intents: what a writer is about to change, left where others find it if the writer dies."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from nothing_shared.node import layout, slots
+from nothing_shared.node.liveness import is_alive, start_time
+from nothing_shared.node.table import ChangeTable
+
+__all__ = ["Intent", "Intents", "Overdue"]
+
+CAPACITY = layout.CELL_WORDS - layout.CELL_SLOTS
+
+
+class Intent:
+    """One cell of the change table, for one write or transaction at a time.
+
+    Slots are only added while it stands, and it is cleared once its change is applied and sent.
+    """
+
+    def __init__(self, table: ChangeTable, cell: int) -> None:
+        self._table = table
+        self._base = layout.INTENTS + cell * layout.CELL_WORDS
+        self._noted: set[int] = set()
+
+    def note(self, touched: Iterable[int], *, session: int = 0, database: int = 0) -> None:
+        """Add slots; past the cell's capacity the intent is to change everything."""
+        new = [slot for slot in touched if slot not in self._noted]
+        if not new:
+            return
+        words, base, count = self._table.words, self._base, len(self._noted)
+        if count == 0:
+            words[base + layout.CELL_SESSION] = session
+            words[base + layout.CELL_DATABASE] = database
+            words[base + layout.CELL_SINCE] = self._table.clock()
+        if count + len(new) > CAPACITY:
+            new = [slots.EPOCH]
+        for offset, slot in enumerate(new, start=min(count, CAPACITY - 1)):
+            words[base + layout.CELL_SLOTS + offset] = slot
+        self._noted.update(new)
+        words[base + layout.CELL_COUNT] = min(len(self._noted), CAPACITY)
+
+    def clear(self) -> None:
+        self._table.words[self._base + layout.CELL_COUNT] = 0
+        self._noted.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """An intent whose writer is dead, or has taken too long to say what became of it."""
+
+    cell: int
+    slots: tuple[int, ...]
+    age: int
+    is_orphaned: bool
+    session: int
+    database: int
+
+
+class Intents:
+    """The cells of one process, reused from write to write, and a view of all processes' overdue ones."""
+
+    def __init__(self, table: ChangeTable) -> None:
+        self._table = table
+        self._idle: list[Intent] = []
+        self._lock = threading.Lock()
+
+    def claim(self) -> Intent | None:
+        """Take a cell; None if all are taken, so that a crash of this writer would go unnoticed."""
+        with self._lock:
+            return self._idle.pop() if self._idle else self._claim_free_cell()
+
+    def give_back(self, intent: Intent) -> None:
+        """Clear a cell and keep it for this process's next write."""
+        intent.clear()
+        with self._lock:
+            self._idle.append(intent)
+
+    def _claim_free_cell(self) -> Intent | None:
+        words, pid = self._table.words, os.getpid()
+        with self._table.lock.held():
+            for cell in range(layout.INTENT_CELLS):
+                base = layout.INTENTS + cell * layout.CELL_WORDS
+                if not words[base + layout.CELL_COUNT] and not self._is_owned(base):
+                    words[base + layout.CELL_STARTED] = start_time(pid)
+                    words[base + layout.CELL_OWNER] = pid
+                    return Intent(self._table, cell)
+        return None
+
+    def _is_owned(self, base: int) -> bool:
+        owner = self._table.words[base + layout.CELL_OWNER]
+        return bool(owner) and is_alive(owner, self._table.words[base + layout.CELL_STARTED])
+
+    def standing(self) -> int:
+        """Count the intents that stand now."""
+        return sum(map(bool, self._counts()))
+
+    def _counts(self) -> list[int]:
+        last = layout.INTENTS + layout.INTENT_CELLS * layout.CELL_WORDS
+        first = layout.INTENTS + layout.CELL_COUNT
+        return self._table.words[first : last : layout.CELL_WORDS].tolist()
+
+    def overdue(self, patience: int) -> Iterator[Overdue]:
+        """Yield the intents of dead writers, and those older than ``patience`` ns."""
+        words, now = self._table.words, self._table.clock()
+        for cell, count in enumerate(self._counts()):
+            if not count:
+                continue
+            base = layout.INTENTS + cell * layout.CELL_WORDS
+            orphaned = not self._is_owned(base)
+            age = now - words[base + layout.CELL_SINCE]
+            if orphaned or age > patience:
+                first = base + layout.CELL_SLOTS
+                yield Overdue(
+                    cell,
+                    tuple(words[first : first + min(count, CAPACITY)]),
+                    age,
+                    orphaned,
+                    words[base + layout.CELL_SESSION],
+                    words[base + layout.CELL_DATABASE],
+                )
+
+    def bury(self, overdue: Overdue) -> None:
+        """Clear the cell of a dead writer whose change has been applied and sent."""
+        base = layout.INTENTS + overdue.cell * layout.CELL_WORDS
+        with self._table.lock.held():
+            if not self._is_owned(base):
+                self._table.words[base + layout.CELL_COUNT] = 0
+                self._table.words[base + layout.CELL_OWNER] = 0

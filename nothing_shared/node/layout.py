@@ -1,0 +1,82 @@
+"""Where things stand in the change table's file, counted in 8-byte words."""
+
+from __future__ import annotations
+
+__all__ = [
+    "AGENT_BEAT",
+    "AGENT_PID",
+    "AGENT_TERM",
+    "APPLIED",
+    "APPLIED_CELLS",
+    "BOOT",
+    "CELL_COUNT",
+    "CELL_DATABASE",
+    "CELL_OWNER",
+    "CELL_SESSION",
+    "CELL_SINCE",
+    "CELL_SLOTS",
+    "CELL_STARTED",
+    "CELL_WORDS",
+    "CHANGED",
+    "CREATED",
+    "CURSOR",
+    "EPOCHS",
+    "GAPS",
+    "HISTORY",
+    "INTENTS",
+    "INTENT_CELLS",
+    "LEASE_UNTIL",
+    "MAGIC",
+    "PEERS",
+    "PEER_CELLS",
+    "PEER_WORDS",
+    "POSITIONS",
+    "POSITION_CELLS",
+    "POSITION_WORDS",
+    "SEQUENCE",
+    "SLOTS",
+    "TABLE_ID",
+    "VERSION",
+    "file_size",
+]
+
+MAGIC = int.from_bytes(b"n0shared", "little")
+VERSION = 1
+
+# The header: words 2 and up of the first page (0 is the magic, 1 the layout version).
+SLOTS = 2
+TABLE_ID = 3
+BOOT = 4
+CREATED = 5
+SEQUENCE = 6
+LEASE_UNTIL = 7
+HISTORY = 8
+CURSOR = 9
+AGENT_TERM = 10
+AGENT_PID = 11
+AGENT_BEAT = 12
+EPOCHS = 13
+GAPS = 14
+
+PEERS, PEER_CELLS, PEER_WORDS = 512, 256, 2
+"""Origin and last sequence number of every node heard."""
+
+POSITIONS = PEERS + PEER_CELLS * PEER_WORDS
+POSITION_CELLS, POSITION_WORDS = 1024, 3
+"""Slot of a table (plus one), timeline, LSN."""
+
+APPLIED = POSITIONS + POSITION_CELLS * POSITION_WORDS
+APPLIED_CELLS = 2**16
+
+INTENTS = APPLIED + APPLIED_CELLS
+INTENT_CELLS, CELL_WORDS = 1024, 64
+CELL_OWNER, CELL_STARTED, CELL_SINCE, CELL_COUNT, CELL_SESSION, CELL_DATABASE = range(6)
+CELL_SLOTS = 8
+
+CHANGED = INTENTS + INTENT_CELLS * CELL_WORDS
+"""The first of the words that say when a slot last changed."""
+
+
+def file_size(slot_count: int) -> int:
+    """Bytes of a change table with so many slots."""
+    return (CHANGED + slot_count) * 8

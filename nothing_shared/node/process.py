@@ -1,0 +1,193 @@
+"""This process's part in its node: opened at first use, anew after a fork or a lost directory."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from nothing_shared.clock import SECOND, Clock, boottime_ns
+from nothing_shared.locks import LockTimeout
+from nothing_shared.node.agent import Agent
+from nothing_shared.node.change import Change
+from nothing_shared.node.conf import NodeSettings, node_settings
+from nothing_shared.node.directory import ensure, node_directory
+from nothing_shared.node.intents import Intent, Intents, Overdue
+from nothing_shared.node.table import ChangeTable
+
+__all__ = [
+    "Announcer",
+    "Node",
+    "close",
+    "current",
+    "join",
+    "on_announce",
+    "on_close",
+    "on_open",
+    "on_orphan",
+    "use",
+]
+
+logger = logging.getLogger("nothing_shared.node")
+
+Announcer = Callable[["Node", Change], None]
+"""Tells other nodes of a change; raises if it can't, which leaves the intent standing."""
+
+PATIENCE_AT_START = 2.0
+"""Seconds that the first use of a node waits for its agent to hear the bus."""
+
+_announcers: list[Announcer] = []
+_openers: list[Callable[[Node], None]] = []
+_closers: list[Callable[[Node], None]] = []
+_session_checks: list[Callable[[Overdue], bool]] = []
+
+
+def on_announce(announcer: Announcer) -> None:
+    """Register who carries changes to other nodes."""
+    if announcer not in _announcers:
+        _announcers.append(announcer)
+
+
+def on_open(opener: Callable[[Node], None]) -> None:
+    """Register what each process does when it joins its node, before it writes anything."""
+    if opener not in _openers:
+        _openers.append(opener)
+
+
+def on_close(closer: Callable[[Node], None]) -> None:
+    """Register what each process does when it leaves its node in an orderly way."""
+    if closer not in _closers:
+        _closers.append(closer)
+
+
+def on_orphan(check: Callable[[Overdue], bool]) -> None:
+    """Register a test for whether a dead writer's database session may still commit."""
+    if check not in _session_checks:
+        _session_checks.append(check)
+
+
+class Node:
+    """A node as one of its processes sees it."""
+
+    def __init__(self, directory: Path, options: NodeSettings, *, clock: Clock = boottime_ns):
+        self.directory = ensure(directory)
+        self.name = options.name or socket.gethostname()
+        self.lease = int(options.lease * SECOND)
+        self.max_staleness = int(options.max_staleness * SECOND)
+        self.table = ChangeTable(directory, slot_count=options.slots, clock=clock)
+        self.intents = Intents(self.table)
+        self.agent = Agent(self)
+        self.pid = os.getpid()
+
+    def apply(self, change: Change) -> bool:
+        """Take in a change that somebody else announced."""
+        return self.table.apply(change)
+
+    def commit(self, change: Change, intent: Intent | None = None) -> bool:
+        """Take in and announce a change of this process's own; clear its intent once both are done.
+
+        False if a lock or the bus was out of reach: the intent stands, and the agent does it.
+        """
+        if not change:
+            if intent is not None:
+                self.intents.give_back(intent)
+            return True
+        try:
+            self.table.apply(change)
+            for announce in _announcers:
+                announce(self, change)
+        except (LockTimeout, OSError) as failure:
+            logger.warning("a change waits for the agent of node %s: %s", self.name, failure)
+            return False
+        if intent is not None:
+            self.intents.give_back(intent)
+        return True
+
+    def sweep(self) -> None:
+        """Take in and announce what dead and stalled writers may have committed (the agent's work).
+
+        A stalled one's COMMIT may still be in flight, so this repeats until its intent is gone; a
+        dead one's until its database session is gone, too.
+        """
+        for overdue in list(self.intents.overdue(self.lease // 2)):
+            may_commit = any(check(overdue) for check in _session_checks)
+            change = Change.of(overdue.slots)
+            self.table.apply(change)
+            for announce in _announcers:
+                announce(self, change)
+            if overdue.is_orphaned and not may_commit:
+                self.intents.bury(overdue)
+
+    def wait_until_leased(self, timeout: float) -> bool:
+        """Wait for the lease; False if it is still not there after ``timeout`` seconds."""
+        deadline = time.monotonic() + timeout
+        while not self.table.leased():
+            if time.monotonic() >= deadline or self.table.is_retired:
+                return False
+            time.sleep(0.001)
+        return True
+
+
+_current: dict[Path, Node] = {}
+_opening = threading.RLock()
+
+
+def current() -> Node:
+    """Return this process's node, opening it at first use.
+
+    Raises ImproperlyConfigured if the node directory is unusable.
+    """
+    directory = node_directory()
+    node = _current.get(directory)
+    if node is not None and node.pid == os.getpid() and not node.table.is_retired:
+        return node
+    with _opening:
+        node = _current.get(directory)
+        if node is None or node.pid != os.getpid() or node.table.is_retired:
+            node = _current[directory] = _open(directory)
+        return node
+
+
+def use(node: Node) -> None:
+    """Make this process a part of another node than the settings say."""
+    _current[node_directory()] = join(node)
+
+
+def _open(directory: Path) -> Node:
+    return join(Node(directory, node_settings()))
+
+
+def join(node: Node) -> Node:
+    """Put this process on the bus and up for agent, and wait until the node hears."""
+    for opener in _openers:
+        opener(node)
+    node.agent.start()
+    if _openers and not node.wait_until_leased(PATIENCE_AT_START):
+        logger.warning("node %s does not hear the bus: caches act as WHEN_PARTITIONED says", node.name)
+    return node
+
+
+def close() -> None:
+    """Leave all nodes of this process in an orderly way."""
+    with _opening:
+        for node in list(_current.values()):
+            if node.pid == os.getpid():
+                node.agent.stop()
+                for closer in _closers:
+                    closer(node)
+        _current.clear()
+
+
+def _forget_in_child() -> None:
+    global _opening
+    _opening = threading.RLock()
+    _current.clear()
+
+
+os.register_at_fork(after_in_child=_forget_in_child)
+atexit.register(close)

@@ -1,0 +1,193 @@
+"""The change table: when each slot last changed, in memory that all workers of a node map."""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+
+from nothing_shared.clock import NEVER, Clock, boot_id, boottime_ns
+from nothing_shared.locks import MachineLock
+from nothing_shared.node import layout, slots
+from nothing_shared.node.change import Change, Position
+
+__all__ = ["ChangeTable"]
+
+FILE_NAME = f"changes-{layout.VERSION}.table"
+
+
+class ChangeTable:
+    """Answers "has any of these slots changed since?" without a lock, and takes changes under one.
+
+    The file is made whole under another name and moved into place, is never truncated or shrunk
+    (that would kill every process that maps it), and its disk space is reserved at birth, so that
+    a full disk is an error then and not a SIGBUS later. It is void on another boot.
+    """
+
+    def __init__(self, directory: Path, *, slot_count: int = 2**20, clock: Clock = boottime_ns):
+        self.path = directory / FILE_NAME
+        self.clock = clock
+        self.lock = MachineLock(directory / "changes.lock")
+        with self.lock.held():
+            fd = _open(self.path)
+            if fd is None:
+                _create(self.path, slot_count, clock())
+                fd = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            self._identity = _identity(os.fstat(fd))
+            self._map = mmap.mmap(fd, 0)
+        finally:
+            os.close(fd)
+        self.words = memoryview(self._map).cast("Q")
+        self.changed = self.words[layout.CHANGED :]
+        self.id = self.words[layout.TABLE_ID]
+        self._mask = self.words[layout.SLOTS] - 1
+
+    def index(self, slot: int) -> int:
+        """Place a 32-bit slot in this table; other tables may be larger or smaller."""
+        if slot < slots.FIRST_HASHED:
+            return slot
+        place = slot & self._mask
+        return place if place >= slots.FIRST_HASHED else place + slots.FIRST_HASHED
+
+    def indexes(self, touched: Iterable[int]) -> tuple[int, ...]:
+        return tuple({self.index(slot) for slot in touched})
+
+    def fresh(self, begun: int, indexes: Iterable[int]) -> bool:
+        """Say whether nothing that was read from ``begun`` on has changed since; says nothing of the lease."""
+        changed = self.changed
+        if changed[slots.EPOCH] >= begun:
+            return False
+        return all(changed[index] < begun for index in indexes)
+
+    def leased(self) -> bool:
+        """Say whether this node is known to hear changes."""
+        until = self.words[layout.LEASE_UNTIL]
+        return self.clock() < until
+
+    def apply(self, change: Change, *, timeout: float | None = None) -> bool:
+        """Take in a change once; False if this id was taken in before.
+
+        Raises LockTimeout if the table's lock can't be had, in which case nothing was changed.
+        """
+        words, changed = self.words, self.changed
+        with self.lock.held(timeout):
+            cell = layout.APPLIED + change.id % layout.APPLIED_CELLS
+            if words[cell] == change.id:
+                return False
+            for slot, position in change.positions:
+                self._raise_position(slot, position)
+            # Positions stand before the clock is read, so that a fill that begins in between meets
+            # the new floor; the id is stored last, so that a killed writer's change is taken again.
+            now = self.clock()
+            for index in (slots.ANY, *map(self.index, change.slots)):
+                if changed[index] < now:
+                    changed[index] = now
+            words[cell] = change.id
+            if slots.EPOCH in change.slots:
+                words[layout.EPOCHS] += 1
+        return True
+
+    def forget_everything(self) -> None:
+        """Begin a new epoch: nothing that any worker of this node holds is fresh any more."""
+        self.apply(Change((slots.EPOCH,)))
+
+    def position(self, slot: int) -> Position | None:
+        """Return the position below which a replica's rows of this table are too old, if one is known."""
+        at = self._position_cell(slot)
+        if at is None or self.words[at] != slot + 1:
+            return None
+        return Position(self.words[at + 1], self.words[at + 2])
+
+    def _raise_position(self, slot: int, position: Position) -> None:
+        at = self._position_cell(slot)
+        if at is None:
+            return self._raise_position(slots.EPOCH, position)
+        known = Position(self.words[at + 1], self.words[at + 2])
+        if self.words[at] == slot + 1 and known >= position:
+            return
+        self.words[at + 1], self.words[at + 2] = position
+        self.words[at] = slot + 1
+
+    def _position_cell(self, slot: int) -> int | None:
+        for step in range(layout.POSITION_CELLS):
+            cell = (slot + step) % layout.POSITION_CELLS
+            at = layout.POSITIONS + cell * layout.POSITION_WORDS
+            if self.words[at] in (0, slot + 1):
+                return at
+        return None
+
+    def is_current(self) -> bool:
+        """Say whether the file at the path still is the one that is mapped."""
+        try:
+            return _identity(self.path.stat()) == self._identity
+        except OSError:
+            return False
+
+    def retire(self) -> None:
+        """Make everything stale for good: another table stands in this one's place."""
+        self.words[layout.LEASE_UNTIL] = 0
+        self.changed[slots.EPOCH] = NEVER
+
+    @property
+    def is_retired(self) -> bool:
+        return self.changed[slots.EPOCH] == NEVER
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
+
+
+def _boot_word() -> int:
+    return int.from_bytes(hashlib.sha256(boot_id().encode()).digest()[:8], "little")
+
+
+def _open(path: Path) -> int | None:
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return None
+    header = memoryview(os.pread(fd, 4096, 0).ljust(4096, b"\0")).cast("Q")
+    sound = (
+        header[0] == layout.MAGIC
+        and header[1] == layout.VERSION
+        and header[layout.BOOT] == _boot_word()
+        and os.fstat(fd).st_size == layout.file_size(header[layout.SLOTS])
+    )
+    if sound:
+        return fd
+    os.close(fd)
+    return None
+
+
+def _create(path: Path, slot_count: int, now: int) -> None:
+    if slot_count < 1024 or slot_count & (slot_count - 1):
+        raise ValueError(f"slot_count={slot_count!r} must be a power of two, 1024 or more")
+    header = memoryview(bytearray(4096)).cast("Q")
+    header[0], header[1] = layout.MAGIC, layout.VERSION
+    header[layout.SLOTS] = slot_count
+    header[layout.TABLE_ID] = secrets.randbits(63) | 1
+    header[layout.BOOT] = _boot_word()
+    header[layout.CREATED] = now
+    draft = path.with_suffix(f".{os.getpid()}.new")
+    fd = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        _reserve(fd, layout.file_size(slot_count))
+        os.pwrite(fd, header, 0)
+        os.pwrite(fd, now.to_bytes(8, "little"), (layout.CHANGED + slots.EPOCH) * 8)
+        os.rename(draft, path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(fd)
+
+
+def _reserve(fd: int, size: int) -> None:
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(fd, 0, size)
+    else:
+        os.pwrite(fd, bytes(size), 0)

@@ -1,0 +1,53 @@
+"""Signatures over what leaves this process: tickets, bus messages, and later sessions and URLs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from django.conf import settings
+from django.utils.encoding import force_bytes
+from itsdangerous import BadSignature, Signer
+
+__all__ = ["BadSignature", "signer"]
+
+
+class DerivedOnceSigner(Signer):
+    """An itsdangerous ``Signer`` that derives each key once instead of at every call."""
+
+    def derive_key(self, secret_key: str | bytes | None = None) -> bytes:
+        return _derive(super().derive_key, self.salt, self.secret_keys, secret_key)
+
+
+_derived: dict[tuple[Any, ...], bytes] = {}
+
+
+def _derive(
+    derive: Any, salt: bytes, keys: Sequence[bytes], secret_key: str | bytes | None
+) -> bytes:
+    name = (salt, tuple(keys), secret_key)
+    found = _derived.get(name)
+    if found is None:
+        if len(_derived) > 256:
+            _derived.clear()
+        found = _derived[name] = derive(secret_key)
+    return found
+
+
+@lru_cache(maxsize=64)
+def _signer(keys: tuple[str | bytes, ...], salt: str) -> Signer:
+    return DerivedOnceSigner(
+        [force_bytes(key) for key in keys], salt=salt, key_derivation="hmac", digest_method=hashlib.sha256
+    )
+
+
+def signer(purpose: str) -> Signer:
+    """Return the signer for one purpose: HMAC-SHA256 under ``SECRET_KEY``.
+
+    Whatever ``SECRET_KEY_FALLBACKS`` signed is accepted, so keys rotate on a rolling deploy.
+    The purpose is part of the derived key: a signature made for one purpose is void for another.
+    """
+    keys = (*reversed(settings.SECRET_KEY_FALLBACKS), settings.SECRET_KEY)
+    return _signer(keys, f"nothing_shared.{purpose}")

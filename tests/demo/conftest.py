@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from .running import Demo, Visitor
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """The demo with its three nodes. Tests share it: each buys for events of its own."""
+    with Demo(tmp_path_factory.mktemp("demo") / "site") as running:
+        yield running.ready()
+
+
+@pytest.fixture
+def visitor() -> Visitor:
+    return Visitor()

@@ -1,0 +1,6 @@
+"""Django's own cache tests, run against ``MachineCache`` as they are.
+
+They come from the source distribution of the Django that is installed, which pip fetches once per
+version; no line of them is copied. ``__main__`` runs them in a process of its own, since they need
+their own settings and a top-level package called ``cache``.
+"""

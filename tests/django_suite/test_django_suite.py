@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.django_suite.decided_otherwise import DECIDED_OTHERWISE
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def outcomes() -> dict[str, str]:
+    """What became of each of Django's tests, by class and method."""
+    command = [sys.executable, "-m", "tests.django_suite"]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    assert ran.returncode == 0, ran.stderr
+    found: dict[str, str] = json.loads(ran.stdout)
+    return found
+
+
+def test_djangos_own_cache_tests_pass(outcomes: dict[str, str]) -> None:
+    failed = {
+        name: outcome
+        for name, outcome in outcomes.items()
+        if outcome != "passed" and name.partition(".")[2] not in DECIDED_OTHERWISE
+    }
+    assert not failed, "\n\n".join(f"{name}:\n{outcome}" for name, outcome in failed.items())
+
+
+def test_the_contract_itself_was_run_both_ways(outcomes: dict[str, str]) -> None:
+    for case in ("MachineCacheTests", "AsyncMachineCacheTests"):
+        ran = [name for name in outcomes if name.startswith(f"{case}.")]
+        assert len(ran) > 60, f"only {len(ran)} tests of {case} ran"
+
+
+def test_what_is_decided_otherwise_is_exactly_what_fails(outcomes: dict[str, str]) -> None:
+    wrong = {name.partition(".")[2] for name, outcome in outcomes.items() if outcome != "passed"}
+    assert wrong == set(DECIDED_OTHERWISE)

@@ -1,0 +1,1 @@
+"""The app that the examples in README and docs talk about."""

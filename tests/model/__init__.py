@@ -1,0 +1,1 @@
+"""A pure model of change table, fills, leases, intents and tickets, with an oracle and mutants."""

@@ -1,0 +1,64 @@
+"""The site that the tests run in: every app, one SQLite database in memory and one beside it."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+NAME_OF_DIRECTORY = "NOTHING_SHARED_TESTS_DIRECTORY"
+"""Processes that a test starts find the node directory of their test run here."""
+
+
+def directory_of_this_run() -> Path:
+    if given := os.environ.get(NAME_OF_DIRECTORY):
+        return Path(given)
+    made = tempfile.mkdtemp(prefix="nothing-shared-tests-")
+    os.environ[NAME_OF_DIRECTORY] = made
+    atexit.register(remove, Path(made), maker=os.getpid())
+    return Path(made)
+
+
+def remove(directory: Path, *, maker: int) -> None:
+    if os.getpid() == maker:  # a forked child runs the exit handlers of its parent too
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+BASE_DIR = directory_of_this_run()
+
+SECRET_KEY = "for tests only, and long enough to pass every check that Django makes of one"
+ALLOWED_HOSTS = ["*"]
+USE_TZ = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "nothing_shared.node",
+    "nothing_shared.bus",
+    "nothing_shared.causality",
+    "nothing_shared.cache",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+]
+INSTALLED_APPS = [name for name in INSTALLED_APPS if find_spec(f"{name}.apps")]
+
+MIDDLEWARE = ["nothing_shared.causality.middleware.CausalityMiddleware"]
+ROOT_URLCONF = "tests.urls"
+
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"},
+    "other": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"},
+}
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {"context_processors": ["django.template.context_processors.request"]},
+    }
+]
+
+NOTHING_SHARED_NODE = {"DIRECTORY": str(BASE_DIR / "node")}
