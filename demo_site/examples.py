@@ -136,39 +136,44 @@ EVENTS = [
 ]  # fmt: skip
 
 
-@transaction.atomic
 def create(chance: Random) -> None:
     """Fill an empty database: people, events with their posters, and the tickets sold so far."""
-    User.objects.bulk_create(
-        User(handle=slugify(name, allow_unicode=True), name=name) for name in PEOPLE
-    )
-    people = list(User.objects.all())
+    drawn = [_poster(example) for example in EVENTS]
     now = timezone.now()
-    tickets = [
-        Ticket(event=event, buyer=chance.choice(people), bought_at=_some_time_before(now, chance))
-        for event in [_event(example, now) for example in EVENTS]
-        for _ in range(event.sold)
-    ]
-    Ticket.objects.bulk_create(sorted(tickets, key=lambda ticket: ticket.bought_at))
+    with transaction.atomic():
+        User.objects.bulk_create(
+            User(handle=slugify(name, allow_unicode=True), name=name) for name in PEOPLE
+        )
+        people = list(User.objects.all())
+        events = [_event(*pair, now) for pair in zip(EVENTS, drawn, strict=True)]
+        tickets = [
+            Ticket(event=event, buyer=chance.choice(people), bought_at=_before(now, chance))
+            for event in events
+            for _ in range(event.sold)
+        ]
+        Ticket.objects.bulk_create(sorted(tickets, key=lambda ticket: ticket.bought_at))
 
 
-def _event(example: Example, now: datetime) -> Event:
+def _poster(example: Example) -> ContentFile[bytes]:
+    poster = posters.draw(example.title, style=example.style, palette=example.palette)
+    version = blake2b(poster, digest_size=6).hexdigest()
+    return ContentFile(poster, name=f"{slugify(example.title)}-{version}.jpg")
+
+
+def _event(example: Example, poster: ContentFile[bytes], now: datetime) -> Event:
     day = now.date() + timedelta(days=example.in_days)
-    event = Event(
+    return Event.objects.create(
         title=example.title,
         kind=example.kind,
         venue=example.venue,
         starts_at=datetime.combine(day, example.at, tzinfo=UTC),
         description=example.description,
+        picture=poster,
         price=example.price,
         capacity=example.capacity,
         sold=example.capacity - example.left,
     )
-    poster = posters.draw(example.title, style=example.style, palette=example.palette)
-    version = blake2b(poster, digest_size=6).hexdigest()
-    event.picture.save(f"{slugify(example.title)}-{version}.jpg", ContentFile(poster))
-    return event
 
 
-def _some_time_before(now: datetime, chance: Random) -> datetime:
+def _before(now: datetime, chance: Random) -> datetime:
     return now - timedelta(minutes=chance.expovariate(1 / 4000) + 3)

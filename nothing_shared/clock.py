@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 __all__ = ["NEVER", "SECOND", "Clock", "boot_id", "boottime_ns"]
 
@@ -16,17 +17,10 @@ NEVER = 2**64 - 1
 """A time that never comes."""
 
 if sys.platform == "linux":
-    from time import CLOCK_BOOTTIME, clock_gettime_ns
-
-    def boottime_ns() -> int:
-        """Return nanoseconds since boot, counting time spent suspended."""
-        return clock_gettime_ns(CLOCK_BOOTTIME)
-
-else:  # macOS counts suspended time in CLOCK_MONOTONIC already
-
-    def boottime_ns() -> int:
-        """Return nanoseconds since boot, counting time spent suspended."""
-        return time.monotonic_ns()
+    boottime_ns: Clock = partial(time.clock_gettime_ns, time.CLOCK_BOOTTIME)
+else:  # macOS counts suspended time in this clock already
+    boottime_ns = time.monotonic_ns
+"""Returns nanoseconds since boot, time spent suspended included."""
 
 
 def boot_id() -> str:

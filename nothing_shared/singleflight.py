@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import time
-import weakref
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from contextvars import ContextVar
@@ -16,6 +16,7 @@ from zlib import crc32
 
 __all__ = ["SingleFlight"]
 
+FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
 SHORTEST_NAP = 0.0005
 LONGEST_NAP = 0.02
 
@@ -40,8 +41,8 @@ class SingleFlight:
     """
 
     def __init__(self, directory: Path, *, stripes: int = 1024) -> None:
-        self.directory = directory
         self.stripes = stripes
+        self._prefix = f"{directory}{os.sep}"
 
     def flight(self, name: str, *, timeout: float) -> AbstractContextManager[bool]:
         """Lead, or wait for at most ``timeout`` seconds."""
@@ -57,18 +58,27 @@ class SingleFlight:
 
     def _flight(self, name: str, timeout: float) -> _Flight:
         stripe = crc32(name.encode("utf-8", "surrogatepass")) % self.stripes
-        return _Flight(self.directory / f"{stripe:x}", timeout)
+        return _Flight(self._prefix, stripe, timeout)
 
 
 class _Flight:
-    def __init__(self, path: Path, timeout: float) -> None:
-        self.path = path
+    __slots__ = ("fd", "leads", "outer", "prefix", "stripe", "timeout")
+
+    def __init__(self, prefix: str, stripe: int, timeout: float) -> None:
+        self.prefix = prefix
+        self.stripe = stripe
         self.timeout = timeout
+        self.outer: tuple[_Flight, ...] = ()
+        self.leads = True
         self.fd = -1
 
     def __enter__(self) -> bool:
-        for nap in self._attempts():
-            time.sleep(nap)
+        try:
+            for nap in self._attempts():
+                time.sleep(nap)
+        except BaseException:
+            self._close()
+            raise
         return self._begin()
 
     def __exit__(
@@ -99,8 +109,7 @@ class _Flight:
     def _attempts(self) -> Iterator[float]:
         """Try for the lock until it is had or time is up; yield how long to nap before each try."""
         self.outer = _held.get()
-        self.leads = True
-        if any(flight.fd >= 0 and flight.path == self.path for flight in self.outer):
+        if self.outer and self._is_nested():
             return
         try:
             self._open()
@@ -117,23 +126,29 @@ class _Flight:
         except OSError:
             self._close()
 
+    def _is_nested(self) -> bool:
+        return any(
+            flight.fd >= 0 and flight.stripe == self.stripe and flight.prefix == self.prefix
+            for flight in self.outer
+        )
+
     def _patience(self) -> float:
         """Return the timeout; cut it where this wait could close a circle of waits.
 
         All that wait for a higher stripe than they hold can't.
         """
-        held = [flight.path.name for flight in self.outer if flight.fd >= 0]
-        if all(int(name, 16) < int(self.path.name, 16) for name in held):
+        if all(flight.stripe < self.stripe for flight in self.outer if flight.fd >= 0):
             return self.timeout
         return min(self.timeout, NESTED_WAIT)
 
     def _open(self) -> None:
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        path = f"{self.prefix}{self.stripe:x}"
         try:
-            self.fd = os.open(self.path, flags, 0o600)
+            self.fd = os.open(path, FLAGS, 0o600)
         except FileNotFoundError:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.fd = os.open(self.path, flags, 0o600)
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(self.prefix, 0o700)
+            self.fd = os.open(path, FLAGS, 0o600)
         _open_flights.add(self)
 
     def _lock(self) -> bool:
@@ -156,6 +171,7 @@ class _Flight:
     def _close(self) -> None:
         if self.fd >= 0:
             fd, self.fd = self.fd, -1
+            _open_flights.discard(self)
             # Not left to the close: a child forked during the flight shares the lock.
             fcntl.flock(fd, fcntl.LOCK_UN)
             os.close(fd)
@@ -163,7 +179,7 @@ class _Flight:
 
 _held: ContextVar[tuple[_Flight, ...]] = ContextVar("flights_held", default=())
 
-_open_flights: weakref.WeakSet[_Flight] = weakref.WeakSet()
+_open_flights: set[_Flight] = set()
 
 
 def _leave_to_parent() -> None:

@@ -42,6 +42,7 @@ INSTALLED_APPS = [
     "nothing_shared.cache",
     "django.contrib.auth",
     "django.contrib.contenttypes",
+    "tests.causality.shop",
 ]
 INSTALLED_APPS = [name for name in INSTALLED_APPS if find_spec(f"{name}.apps")]
 

@@ -36,8 +36,9 @@ def run(tmp_path: Path) -> Path:
 def outcome(suite: Path, *options: str, ci: str = "") -> dict[str, int]:
     """Count the outcomes of a run by their names in pytest's closing line."""
     ran = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:django", "-p", "no:randomly", *options],
-        capture_output=True, text=True, cwd=suite, check=False, env={**os.environ, "CI": ci},
+        [sys.executable, "-m", "pytest", *options],
+        capture_output=True, text=True, cwd=suite, check=False,
+        env={**os.environ, "CI": ci, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
     )  # fmt: skip
     closing = ran.stdout.splitlines()[-1]
     return {name: int(count) for count, name in re.findall(r"(\d+) (\w+)", closing) if name != "in"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import os
 import socket
@@ -59,4 +60,5 @@ def _sender() -> socket.socket:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         sock.setblocking(False)
         _senders[pid] = sock
+        atexit.register(sock.close)
     return _senders[pid]

@@ -8,16 +8,16 @@ if TYPE_CHECKING:
     from nothing_shared.cache.decorators import cached
     from nothing_shared.cache.names import invalidate
     from nothing_shared.cache.pages import cached_page
-    from nothing_shared.cache.trace import Outcome, trace
+    from nothing_shared.cache.tracing import Outcome, trace
 
 __all__ = ["Outcome", "cached", "cached_page", "invalidate", "trace"]
 
 _HOMES = {
-    "Outcome": "trace",
+    "Outcome": "tracing",
     "cached": "decorators",
     "cached_page": "pages",
     "invalidate": "names",
-    "trace": "trace",
+    "trace": "tracing",
 }
 
 

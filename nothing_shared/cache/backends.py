@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from pickle import loads
-from typing import Any
+from typing import Any, cast
 
 from django.apps import apps
 from django.core.cache.backends.base import (
@@ -24,18 +24,17 @@ from nothing_shared.cache.keys import is_portable
 from nothing_shared.cache.loading import Loading
 from nothing_shared.cache.names import Name, depended_on
 from nothing_shared.cache.store import Store, store_for
-from nothing_shared.cache.trace import note
-from nothing_shared.causality import scope as scopes
+from nothing_shared.cache.tracing import note
+from nothing_shared.causality import scopes
 from nothing_shared.causality.pending import touch
-from nothing_shared.causality.scope import SCOPE
+from nothing_shared.causality.scopes import FOLD_AFTER, SCOPE, Scope
 from nothing_shared.clock import boottime_ns
 from nothing_shared.node import layout, slots
 
 __all__ = ["MachineCache"]
 
 LEASE_UNTIL = layout.LEASE_UNTIL
-CHANGED = layout.CHANGED
-EPOCH = CHANGED + slots.EPOCH
+EPOCH = slots.EPOCH
 
 
 class MachineCache(BaseCache):
@@ -55,13 +54,15 @@ class MachineCache(BaseCache):
             )
         self._location = location or "default"
         self._options = cache_options(self._location, params.get("OPTIONS") or {})
-        self._has_plain_keys = self.key_func is default_key_func
+        has_plain_keys = self.key_func is default_key_func
+        self._head = f"{self.key_prefix}:{self.version}:" if has_plain_keys else None
         self._open()
 
     def _open(self) -> Store:
         self._store = store = store_for(self._location, self._options)
         self._entries = store.l1.entries
         self._words = store.table.words
+        self._changed = store.table.changed
         return store
 
     def _ready(self) -> Store:
@@ -70,9 +71,9 @@ class MachineCache(BaseCache):
     # Names ------------------------------------------------------------------------------------
 
     def _name(self, key: Any, version: int | None) -> str:
-        if self._has_plain_keys:
-            return f"{self.key_prefix}:{self.version if version is None else version}:{key}"
-        return self.make_key(key, version)
+        if self._head is None:
+            return self.make_key(key, version)
+        return f"{self.key_prefix}:{self.version if version is None else version}:{key}"
 
     def _checked_name(self, key: Any, version: int | None) -> str:
         name = self._name(key, version)
@@ -88,26 +89,29 @@ class MachineCache(BaseCache):
     # Reading ----------------------------------------------------------------------------------
 
     def get(self, key: Any, default: Any = None, version: int | None = None) -> Any:
-        if self._has_plain_keys:
-            name = f"{self.key_prefix}:{self.version if version is None else version}:{key}"
+        if version is None and type(key) is str and self._head is not None:
+            name = self._head + key
         else:
-            name = self.make_key(key, version)
+            name = self._name(key, version)
         entry = self._entries.get(name)
         scope = SCOPE.get()
         if entry is not None and scope is not None and not scope.careful:
-            words = self._words
             # The lease is read before the slots, and the clock after them: what is heard under the
             # lease is in the table by then.
-            until = words[LEASE_UNTIL]
+            until = self._words[LEASE_UNTIL]
+            changed = self._changed
             begun = entry.begun
-            if words[EPOCH] < begun:
+            if changed[EPOCH] < begun:
                 for index in entry.slots:
-                    if words[CHANGED + index] >= begun:
+                    if changed[index] >= begun:
                         break
                 else:
                     now = boottime_ns()
                     if now < until and now < entry.expires:
-                        scope.use(entry)
+                        used = scope.used
+                        used.append(entry)
+                        if len(used) > FOLD_AFTER:
+                            scope.fold()
                         if entry.frequency < 3:
                             entry.frequency += 1
                         pickled = entry.pickled
@@ -184,7 +188,7 @@ class MachineCache(BaseCache):
         def unless_there(found: Entry | None) -> Entry | None:
             return None if found is not None and store.may_serve(found, scope) else new
 
-        return writes.update(store, name, unless_there) is not None
+        return writes.update(store, scope, name, unless_there) is not None
 
     def touch(self, key: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
         name = self._checked_name(key, version)
@@ -197,8 +201,7 @@ class MachineCache(BaseCache):
         entry = self._recast(name, lambda value: value + delta, None)
         if entry is None:
             raise ValueError(f"Key '{key}' not found")
-        value: int = entry.load()
-        return value
+        return cast(int, entry.load())
 
     def _recast(
         self, name: str, compute: Callable[[Any], Any], expires: int | None
@@ -214,7 +217,7 @@ class MachineCache(BaseCache):
 
         overlaid = writes.overlaid(store, scope, name)
         if overlaid is None:
-            return writes.update(store, name, recast)
+            return writes.update(store, scope, name, recast)
         until = overlaid.expires if expires is None else expires
         entry = Entry.of(compute(overlaid.load()), begun=0, expires=until, slots=overlaid.slots)
         writes.replace_on_commit(store, scope, name, entry)
@@ -226,7 +229,7 @@ class MachineCache(BaseCache):
         was_there = self.look_up(name) is not None
         scope.attachments.get("overlay", {}).pop((store.location, name), None)
         touch((store.key_slot(name),))
-        scope.knows(store.table.index(store.key_slot(name)))
+        self._know(scope, store.key_slot(name))
         store.l1.discard(name)
         store.l2.delete(name)
         return was_there
@@ -236,8 +239,13 @@ class MachineCache(BaseCache):
         scope = scopes.current()
         scope.attachments.pop("overlay", None)
         touch((store.slot,))
-        scope.knows(store.table.index(store.slot))
+        self._know(scope, store.slot)
         store.clear()
+
+    def _know(self, scope: Scope, slot: int) -> None:
+        """Let what this scope does next depend on a slot from its own change of it on."""
+        table = self._store.table
+        scope.knows(table.index(slot), table.clock())
 
     def upkeep(self) -> None:
         """Free what killed workers hold; the node's agent calls it now and then."""

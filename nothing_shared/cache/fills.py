@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from nothing_shared.cache.entry import Entry
 from nothing_shared.cache.signals import fill_refused
 from nothing_shared.cache.store import Store
-from nothing_shared.causality.scope import Scope
+from nothing_shared.causality.scopes import Scope
 from nothing_shared.clock import NEVER, SECOND
 
 __all__ = ["expiry", "keep", "recall_miss", "remember_miss"]
@@ -39,7 +39,7 @@ def remember_miss(scope: Scope, store: Store, name: str) -> None:
     misses = scope.attachments.setdefault("misses", {})
     if len(misses) >= MOST_MISSES:
         misses.pop(next(iter(misses)))
-    misses[store.location, name] = (scope.began(now), store.table.id)
+    misses[store.location, name] = (now, store.table.id)
 
 
 def recall_miss(scope: Scope, store: Store, name: str) -> int | None:
@@ -71,11 +71,13 @@ def keep(
     It depends on ``extra`` slots and, unless ``only`` those, on all that the scope has read.
     """
     own = (store.key_slot(name), store.slot, *extra)
-    dependencies = store.table.indexes(own) if only else scope.dependencies(store.table, own)
-    entry = Entry.of(
-        value, begun=min(begun, scope.began(begun)), expires=expires, slots=dependencies
-    )
-    can_be_kept = scope.may_fill and not scope.is_pending(dependencies)
-    if can_be_kept and not store.keep_fill(name, entry):
+    if only:
+        since = dict.fromkeys(store.table.indexes(own), begun)
+    else:
+        since = scope.dependencies(store.table, own, begun=begun)
+    oldest = min(begun, *since.values())
+    entry = Entry.of(value, begun=oldest, expires=expires, slots=tuple(since))
+    can_be_kept = scope.may_fill and not scope.is_pending(since)
+    if can_be_kept and not store.keep_fill(name, entry, since):
         fill_refused.send_robust(sender=Store, name=name)
     return entry

@@ -129,9 +129,8 @@ class L1:
         return True
 
     def _evict(self) -> None:
-        if self._small_bytes <= self._share * self.max_bytes and self._main:
-            self._evict_from_main()
-        elif not self._evict_from_small():
+        is_small_over = self._small_bytes > self._share * self.max_bytes
+        if not (is_small_over or not self._main) or not self._evict_from_small():
             self._evict_from_main()
 
     def _evict_from_small(self) -> bool:

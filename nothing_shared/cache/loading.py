@@ -14,9 +14,9 @@ from nothing_shared.cache.conf import CacheOptions
 from nothing_shared.cache.entry import Entry
 from nothing_shared.cache.signals import stale_served
 from nothing_shared.cache.store import Store
-from nothing_shared.cache.trace import note
-from nothing_shared.causality import scope as scopes
-from nothing_shared.causality.scope import Scope
+from nothing_shared.cache.tracing import note
+from nothing_shared.causality import scopes
+from nothing_shared.causality.scopes import Scope
 
 __all__ = ["Loading"]
 
@@ -105,14 +105,15 @@ class Loading:
     def _reading(self) -> Iterator[tuple[Scope, int]]:
         """Note when the fill begins; with ``only``, keep its reads from the surrounding scope."""
         outer = scopes.current()
-        begun = outer.began(self.store.table.clock())
+        begun = self.store.table.clock()
         note(outer, self.label, "miss")
         if not self.only:
             yield outer, begun
             return
         with scopes.scope() as inner:
-            inner.pending, inner.careful = outer.pending, outer.careful
-            yield inner, begun
+            inner.begun, inner.pending, inner.careful = outer.begun, outer.pending, outer.careful
+            # What it shows may have been read before: it is as old as the first statement.
+            yield inner, begun if outer.begun is None else min(begun, outer.begun)
 
     def _keep(self, scope: Scope, begun: int, value: Any) -> Entry:
         return fills.keep(

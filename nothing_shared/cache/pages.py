@@ -10,7 +10,6 @@ from typing import Any, TypeVar, cast
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.utils.cache import cc_delim_re
 from django.utils.translation import get_language
 
 from nothing_shared.cache.decorators import machine_cache
@@ -156,7 +155,8 @@ class _Page:
         )
 
     def _varies(self, response: HttpResponseBase) -> tuple[str, ...]:
-        headers = {name.lower() for name in cc_delim_re.split(response.get("Vary", "")) if name}
+        named = response.get("Vary", "").split(",")
+        headers = {name.strip().lower() for name in named if name.strip()}
         session = getattr(self._request, "session", None)
         if getattr(session, "accessed", False):
             headers.add("cookie")

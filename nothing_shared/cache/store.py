@@ -7,6 +7,7 @@ import logging
 import os
 import platform
 import threading
+from collections.abc import Mapping
 
 import django
 
@@ -15,7 +16,7 @@ from nothing_shared.cache.entry import Entry, decode, encode
 from nothing_shared.cache.keys import is_portable
 from nothing_shared.cache.l1 import L1
 from nothing_shared.cache.l2 import L2
-from nothing_shared.causality.scope import Scope
+from nothing_shared.causality.scopes import Scope
 from nothing_shared.locks import LockTimeout
 from nothing_shared.node import process, slots
 from nothing_shared.node.process import Node
@@ -84,19 +85,33 @@ class Store:
     def _is_ticketed(self, entry: Entry, scope: Scope) -> bool:
         return not set(self.table.indexes(scope.ticketed)).isdisjoint((slots.EPOCH, *entry.slots))
 
-    def keep_fill(self, name: str, entry: Entry) -> bool:
-        """Store an entry unless something that it depends on has changed since it began."""
-        if not self.table.fresh(entry.begun, entry.slots):
-            return False
-        record = encode(entry, self.table.id)
+    def keep_fill(self, name: str, entry: Entry, since: Mapping[int, int]) -> bool:
+        """Store an entry unless a slot that it depends on has changed since it was read."""
         try:
             with self.l2.write() as shared:
-                if not self.table.fresh(entry.begun, entry.slots):
+                if not self._date(entry, since):
                     return False
-                shared.put(name, record)
+                shared.put(name, encode(entry, self.table.id))
         except (LockTimeout, OSError) as failure:
-            logger.warning("a fill stays with one worker: %s", failure)
+            logger.warning("a fill was not kept: %s", failure)
+            return False
         self.hold(name, entry)
+        return True
+
+    def _date(self, entry: Entry, since: Mapping[int, int]) -> bool:
+        """Let an entry begin at the moment at which nothing that it depends on is known to have changed.
+
+        No change can be applied meanwhile, so every later one is newer than the entry. A deaf node
+        knows too little for that: there the entry is as old as its oldest read.
+        """
+        changed = self.table.changed
+        with self.table.lock.held():
+            if changed[slots.EPOCH] >= entry.begun:
+                return False
+            if any(changed[index] >= begun for index, begun in since.items()):
+                return False
+            if self.table.leased():
+                entry.begun = self.table.clock()
         return True
 
     def hold(self, name: str, entry: Entry) -> None:

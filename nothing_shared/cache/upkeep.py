@@ -23,8 +23,8 @@ def install() -> None:
 async def _free_dead_readers(node: Node) -> None:
     """Free the pages that readers of L2 hold who were killed while they read."""
     while True:
+        await asyncio.sleep(INTERVAL)
         for alias in settings.CACHES:
             cache = caches[alias]
             if isinstance(cache, MachineCache):
                 cache.upkeep()
-        await asyncio.sleep(INTERVAL)

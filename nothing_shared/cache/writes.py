@@ -8,8 +8,8 @@ from typing import Any
 
 from nothing_shared.cache.entry import Entry, decode, encode
 from nothing_shared.cache.store import Store
-from nothing_shared.causality.pending import open_transactions
-from nothing_shared.causality.scope import Scope
+from nothing_shared.causality.pending import announce, open_transactions, settle_all
+from nothing_shared.causality.scopes import Scope
 from nothing_shared.locks import LockTimeout
 from nothing_shared.node import process
 from nothing_shared.node.change import Change
@@ -22,9 +22,7 @@ def replace(store: Store, scope: Scope, name: str, entry: Entry) -> None:
     change = Change.of((store.key_slot(name),))
     with _announced(change), _exclusive(store) as shared:
         _put_after(store, shared, name, entry, change)
-    scope.writes += 1
-    scope.knows(store.table.index(change.slots[0]))
-    scope.changes.append(change)
+    scope.knows(store.table.index(change.slots[0]), entry.begun)
 
 
 def replace_on_commit(store: Store, scope: Scope, name: str, entry: Entry) -> bool:
@@ -51,12 +49,16 @@ def overlaid(store: Store, scope: Scope, name: str) -> Entry | None:
     overlay = scope.attachments.get("overlay")
     if not overlay:
         return None
+    settle_all()
     if not scope.pending:
         overlay.clear()
-    return overlay.get((store.location, name))
+    found: Entry | None = overlay.get((store.location, name))
+    return found
 
 
-def update(store: Store, name: str, compute: Callable[[Entry | None], Entry | None]) -> Entry | None:
+def update(
+    store: Store, scope: Scope, name: str, compute: Callable[[Entry | None], Entry | None]
+) -> Entry | None:
     """Replace an entry by what a function makes of it, with every worker of the machine shut out.
 
     For this machine only: other nodes keep what they have. None changes nothing.
@@ -67,6 +69,7 @@ def update(store: Store, name: str, compute: Callable[[Entry | None], Entry | No
         entry = compute(found or store.l1.entries.get(name))
         if entry is not None:
             _put_after(store, shared, name, entry, Change.of((store.key_slot(name),)))
+            scope.knows(store.table.index(store.key_slot(name)), entry.begun)
         return entry
 
 
@@ -85,13 +88,11 @@ def _put_after(store: Store, shared: Any, name: str, entry: Entry, change: Chang
 def _announced(change: Change) -> Iterator[None]:
     """Announce a change after the block that applies it; an intent stands meanwhile."""
     node = process.current()
-    intent = node.intents.claim()
-    if intent is not None:
-        intent.note(change.slots)
+    intent = node.intend(change.slots)
     try:
         yield
     finally:
-        node.commit(change, intent)
+        announce(node, change, intent)
 
 
 class _Nowhere:

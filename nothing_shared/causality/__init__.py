@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from nothing_shared.causality.scope import scope
+from nothing_shared.causality.scopes import scope
 
 __all__ = ["scope"]

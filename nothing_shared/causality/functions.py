@@ -1,4 +1,4 @@
-"""Which functions, called in a statement, read and write no table that the statement does not name."""
+"""Which functions, called in a statement, touch no table that the statement does not name."""
 
 from __future__ import annotations
 
@@ -6,34 +6,31 @@ from typing import Literal
 
 from nothing_shared.causality.relations import Schema
 
-__all__ = ["SQLITE_TABLE_FUNCTIONS", "Effect", "effect_of_call", "is_call"]
-
-Effect = Literal["harmless", "reads", "acts"]
+__all__ = ["COMMON", "SQLITE_TABLE_FUNCTIONS", "SYNTAX", "effect_of_call", "is_call"]
 
 COMMON = frozenset(
     """
     abs avg bool_and bool_or ceil ceiling char_length character_length chr coalesce concat concat_ws
-    cos count cume_dist current_timestamp date_trunc dense_rank exp first_value floor greatest
-    group_concat ifnull instr json_array json_object lag last_value lead least length ln localtimestamp
-    log lower lpad ltrim max md5 min mod now nth_value ntile nullif octet_length percent_rank pi power
-    radians random rank repeat replace reverse round row_number rpad rtrim sign sin sqrt stddev_pop
-    stddev_samp string_agg substr sum tan translate trunc upper var_pop var_samp variance
+    cos count cume_dist date_trunc dense_rank exp first_value floor greatest group_concat ifnull instr
+    lag last_value lead least length ln log lower lpad ltrim max md5 min mod now nth_value ntile nullif
+    octet_length percent_rank pi power radians random rank repeat replace reverse round row_number rpad
+    rtrim sign sin sqrt stddev_pop stddev_samp string_agg substr sum tan translate trunc unnest upper
+    var_pop var_samp variance
     """.split()
 )
-"""Functions that every database has built in."""
+"""Functions that most databases have built in."""
 
 SYNTAX = frozenset(
     """
-    array cast coalesce collation exists extract greatest grouping interval json_array json_arrayagg
+    array bigint bit boolean cast char character coalesce collation current_time current_timestamp dec
+    decimal double exists extract float greatest grouping int integer interval json_array json_arrayagg
     json_exists json_object json_objectagg json_query json_scalar json_serialize json_table json_value
-    least merge_action national normalize nullif overlay position row substring treat trim xmlattributes
-    xmlconcat xmlelement xmlexists xmlforest xmlparse xmlpi xmlroot xmlserialize xmltable
-    bigint bit boolean char character dec decimal double float int integer nchar numeric precision real
-    smallint time timestamp varchar varying zone
-    current_time current_timestamp localtime localtimestamp
+    least localtime localtimestamp merge_action nchar normalize nullif numeric overlay position
+    precision real row smallint substring time timestamp treat trim varchar varying xmlattributes
+    xmlconcat xmlelement xmlexists xmlforest xmlparse xmlpi xmlroot xmlserialize xmltable zone
     """.split()
 )
-"""What looks like a call and is part of the language: no one can define a function of that name."""
+"""What looks like a call and is part of the language: nobody can define a function of that name."""
 
 RESERVED = frozenset(
     """
@@ -46,62 +43,19 @@ RESERVED = frozenset(
 )
 """Words before ``(`` that call no function."""
 
-CALL_LIKE = frozenset(
-    (
-        ("on", "conflict"), ("group", "by"), ("order", "by"), ("partition", "by"), ("grouping", "sets"),
-        ("by", "rollup"), ("by", "cube"), ("not", "materialized"), ("character", "varying"),
-    )
-)  # fmt: skip
-"""Words that call no function where they follow that word."""
+CALLS_NOTHING_AFTER = {
+    "by": ("group", "order", "partition"),
+    "conflict": ("on",),
+    "cube": ("by",),
+    "insert": ("then",),
+    "materialized": ("not",),
+    "rollup": ("by",),
+    "sets": ("grouping",),
+    "varying": ("character",),
+}
+"""Words before ``(`` that call no function where they follow another."""
 
-SQLITE_TABLE_FUNCTIONS", "Effect", "effect_of_call", "is_call"]
-
-Effect = Literal["harmless", "reads", "acts"]
-
-COMMON = frozenset(
-    """
-    abs avg bool_and bool_or ceil ceiling char_length character_length chr coalesce concat concat_ws
-    cos count cume_dist current_timestamp date_trunc dense_rank exp first_value floor greatest
-    group_concat ifnull instr json_array json_object lag last_value lead least length ln localtimestamp
-    log lower lpad ltrim max md5 min mod now nth_value ntile nullif octet_length percent_rank pi power
-    radians random rank repeat replace reverse round row_number rpad rtrim sign sin sqrt stddev_pop
-    stddev_samp string_agg substr sum tan translate trunc upper var_pop var_samp variance
-    """.split()
-)
-"""Functions that every database has built in."""
-
-SYNTAX = frozenset(
-    """
-    array cast coalesce collation exists extract greatest grouping interval json_array json_arrayagg
-    json_exists json_object json_objectagg json_query json_scalar json_serialize json_table json_value
-    least merge_action national normalize nullif overlay position row substring treat trim xmlattributes
-    xmlconcat xmlelement xmlexists xmlforest xmlparse xmlpi xmlroot xmlserialize xmltable
-    bigint bit boolean char character dec decimal double float int integer nchar numeric precision real
-    smallint time timestamp varchar varying zone
-    current_time current_timestamp localtime localtimestamp
-    """.split()
-)
-"""What looks like a call and is part of the language: no one can define a function of that name."""
-
-RESERVED = frozenset(
-    """
-    all and any as asc between both by case check constraint cross default desc distinct else end
-    except exists fetch filter for foreign from full group having ilike in inner intersect into is isnull
-    join key lateral leading left like limit natural not notnull nothing offset on only or order outer
-    over overlaps partition primary references returning right select set similar some symmetric table
-    tablesample then to trailing union unique using values when where window with within
-    """.split()
-)
-
-CALL_LIKE = frozenset(
-    (
-        ("on", "conflict"), ("group", "by"), ("order", "by"), ("partition", "by"), ("grouping", "sets"),
-        ("group", "rollup"), ("by", "rollup"), ("by", "cube"), ("not", "materialized"),
-    )  # fmt: skip
-)
-"""Words that no function call can be when they follow that word."""
-
-SQLITE_TABLE_FUNCTIONS = frozenset(("json_each", "json_tree", "generate_series"))
+SQLITE_TABLE_FUNCTIONS = frozenset(("generate_series", "json_each", "json_tree"))
 
 
 def is_call(name: str, before: str) -> bool:
@@ -109,10 +63,11 @@ def is_call(name: str, before: str) -> bool:
 
     After ``)``, AS or ``::`` it is a column alias, a type or a clause.
     """
-    return not (before in (")", "as", ":") or name in RESERVED or (before, name) in CALL_LIKE)
+    is_clause = name in RESERVED or before in CALLS_NOTHING_AFTER.get(name, ())
+    return not (is_clause or before in (")", "as", ":"))
 
 
-def effect_of_call(name: str, schema: Schema) -> Effect:
+def effect_of_call(name: str, schema: Schema) -> Literal["harmless", "reads", "acts"]:
     """Return what a call may do; what is not known to be harmless may do anything."""
     if name in schema.acting:
         return "acts"

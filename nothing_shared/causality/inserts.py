@@ -39,13 +39,16 @@ def rows_of_values(
         is_made = info.is_auto and len(rows) == 1 and ROW_IDS.isdisjoint(names)
         return table if is_made else None
     place = names.index(info.pk)
-    keys = [values_of(statement, start + 1, end, placeholders)[place : place + 1] for start, end in rows]
+    keys = [
+        values_of(statement, start + 1, end, placeholders)[place : place + 1] for start, end in rows
+    ]
     return keys_of(keys, table, info, placeholders)
 
 
 def rows_of(statement: Statement, at: int) -> tuple[list[tuple[int, int]], int]:
     """Return the parentheses of the rows after VALUES, and what comes after them."""
-    tokens, rows = statement.tokens, []
+    tokens = statement.tokens
+    rows: list[tuple[int, int]] = []
     while tokens[at] == "(" and len(rows) <= MAX_ROWS:
         rows.append((at, statement.closers[at]))
         at = statement.closers[at] + 1

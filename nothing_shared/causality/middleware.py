@@ -11,10 +11,10 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_cache_control, patch_vary_headers
 
-from nothing_shared.causality import scope
+from nothing_shared.causality import scopes
 from nothing_shared.causality.conf import CausalitySettings, causality_settings
 from nothing_shared.causality.pending import settle_all
-from nothing_shared.causality.scope import Scope
+from nothing_shared.causality.scopes import Scope
 from nothing_shared.causality.tickets import BadTicket, Carried, Ticket, decode, encode
 from nothing_shared.locks import LockTimeout
 from nothing_shared.node import process
@@ -45,7 +45,7 @@ class CausalityMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         if self.is_async:
             return self._acall(request)
-        unit = scope.begin()
+        unit = scopes.begin()
         received = _Received(request, unit)
         response = self.get_response(request)
         assert not isinstance(response, Awaitable)
@@ -53,7 +53,7 @@ class CausalityMiddleware:
         return received.answer(response)
 
     async def _acall(self, request: HttpRequest) -> HttpResponseBase:
-        unit = scope.begin()
+        unit = scopes.begin()
         received = _Received(request, unit)
         response = self.get_response(request)
         assert isinstance(response, Awaitable)
@@ -103,7 +103,7 @@ class _Received:
         except LockTimeout:
             refuses = True
         if refuses:
-            unit.refuses_cached = unit.careful = True
+            unit.refuse_cached()
 
     def answer(self, response: HttpResponseBase) -> HttpResponseBase:
         if not self._options.tickets:

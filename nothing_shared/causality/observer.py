@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from nothing_shared.causality import pending, scope, sessions
+from nothing_shared.causality import pending, scopes, sessions
 from nothing_shared.causality.conf import causality_settings
 from nothing_shared.causality.footprint import Touched, analyse, bind
 from nothing_shared.causality.identity import database_of
@@ -35,6 +36,8 @@ class Observer:
     ) -> Any:
         connection = context["connection"]
         pending.settle(connection)
+        # Whatever the statement is: the first of a transaction may fix what all the others see.
+        scopes.current().begin(boottime_ns())
         footprint = analyse(sql, schema_for(connection))
         if footprint.controls:
             return execute(sql, params, many, context)
@@ -49,9 +52,8 @@ class Observer:
                 forget(connection.alias)
 
     def _note_reads(self, touched: Touched, connection: BaseDatabaseWrapper) -> None:
-        unit = scope.current()
+        unit = scopes.current()
         if touched.is_read:
-            unit.begin(boottime_ns())
             ignored = causality_settings().unobserved_tables
             for table in touched.reads:
                 if table not in ignored:
@@ -64,17 +66,15 @@ class Observer:
         if not connection.autocommit and not connection.in_atomic_block:
             # Manual mode: a snapshot of unknown age, and nobody says when it ends.
             unit.may_fill = False
-            unit.refuses_cached = unit.careful = True
+            unit.refuse_cached()
 
     def _write(
         self, touched: Touched, connection: BaseDatabaseWrapper, execute: Callable[[], Any]
     ) -> Any:
-        scope.current().writes += 1
         intended = set(self._written(touched, touched.inserts))
-        session = {"session": sessions.session_of(connection), "database": slots.name(self._database)}
         if pending.in_transaction(connection):
-            return self._write_in_transaction(touched, connection, execute, intended, session)
-        return self._write_at_once(touched, connection, execute, intended, session)
+            return self._write_in_transaction(touched, connection, execute, intended)
+        return self._write_at_once(touched, connection, execute, intended)
 
     def _write_in_transaction(
         self,
@@ -82,20 +82,24 @@ class Observer:
         connection: BaseDatabaseWrapper,
         execute: Callable[[], Any],
         intended: set[int],
-        session: dict[str, int],
     ) -> Any:
-        transaction = pending.pending_of(connection)
+        scopes.current().writes += 1
+        add = partial(
+            pending.pending_of(connection).add,
+            session=sessions.session_of(connection),
+            database=slots.name(self._database),
+        )
         if touched.inserts is None:
-            transaction.add(intended, **session)
+            add(intended)
             return execute()
-        transaction.add(self._written(touched, None), intended=intended, **session)
+        add(self._written(touched, None), intended=intended)
         learned: set[int] = intended
         try:
             result = execute()
             learned = self._learned(touched, connection, result, intended)
             return result
         finally:
-            transaction.add(learned, **session)
+            add(learned)
 
     def _write_at_once(
         self,
@@ -103,13 +107,14 @@ class Observer:
         connection: BaseDatabaseWrapper,
         execute: Callable[[], Any],
         intended: set[int],
-        session: dict[str, int],
     ) -> Any:
         """Announce whatever becomes of the statement: rows of a failed ``executemany`` may stand."""
         node = process.current()
-        intent = node.intents.claim()
-        if intent is not None:
-            intent.note(intended, **session)
+        intent = node.intend(
+            intended,
+            session=sessions.session_of(connection),
+            database=slots.name(self._database),
+        )
         changed = intended
         try:
             result = execute()
@@ -117,13 +122,12 @@ class Observer:
             return result
         finally:
             change = Change.of(changed)
-            scope.current().changes.append(change)
             if connection.autocommit or connection.in_atomic_block:
-                node.commit(change, intent)
+                pending.announce(node, change, intent)
             else:
                 # Manual mode: the COMMIT is yet to come, unseen. The intent is left to the agent,
                 # which repeats it while this thread has not settled.
-                node.commit(change)
+                pending.announce(node, change, None)
                 pending.leave_open(connection, changed, intent)
 
     def _written(self, touched: Touched, inserts: str | None) -> Iterator[int]:

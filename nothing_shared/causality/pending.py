@@ -9,17 +9,19 @@ from typing import Any
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from nothing_shared.causality.scope import Scope, current
+from nothing_shared.causality.scopes import Scope, current
 from nothing_shared.node import process
 from nothing_shared.node.change import Change
 from nothing_shared.node.intents import Intent
 
 __all__ = [
     "Pending",
+    "announce",
     "in_transaction",
     "leave_open",
     "open_transactions",
-    "pending_of", "settle",
+    "pending_of",
+    "settle",
     "settle_all",
     "touch",
 ]
@@ -43,15 +45,23 @@ class Pending:
         self._raw = connection.connection
         self._is_over = False
         self._scopes: list[Scope] = []
-        connection.run_on_commit.insert(0, (set(), self._committed, True))
+        hooks: list[Any] = connection.run_on_commit
+        hooks.insert(0, (set(), self._committed, True))
 
-    def add(self, touched: Iterable[int], *, intended: Iterable[int] = (), **session: int) -> None:
+    def add(
+        self,
+        touched: Iterable[int],
+        *,
+        intended: Iterable[int] = (),
+        session: int = 0,
+        database: int = 0,
+    ) -> None:
         """Note slots that the next statement touches; ``intended`` may say more, never less."""
         new = list(touched)
         self.slots.update(new)
         self.touched.update(self.node.table.indexes((*new, *intended)))
         if self._intent is not None:
-            self._intent.note((*new, *intended), **session)
+            self._intent.note((*new, *intended), session=session, database=database)
         scope = current()
         if all(pending is not self for pending in scope.pending):
             scope.pending.append(self)
@@ -85,9 +95,7 @@ class Pending:
         self._is_over = True
         for scope in self._scopes:
             scope.pending[:] = [pending for pending in scope.pending if pending is not self]
-        if change:
-            current().changes.append(change)
-        self.node.commit(change, self._intent)
+        announce(self.node, change, self._intent)
 
 
 class Unended:
@@ -108,7 +116,7 @@ class Unended:
         return not connection.autocommit and connection.connection is self._raw
 
     def end_unheard(self, connection: BaseDatabaseWrapper) -> None:
-        self._node.commit(Change.of(self._slots))
+        announce(self._node, Change.of(self._slots), None)
         for intent in self._intents:
             self._node.intents.give_back(intent)
 
@@ -176,9 +184,16 @@ def touch(touched: Iterable[int]) -> None:
     change = Change.of(touched)
     for pending in open_transactions():
         pending.add(change.slots)
-    scope = current()
-    scope.writes += 1
-    scope.changes.append(change)
-    process.current().commit(change)
+    node = process.current()
+    announce(node, change, node.intend(change.slots))
+
+
+def announce(node: process.Node, change: Change, intent: Intent | None) -> None:
+    """Take in and send a change of this scope's; if that can't be done now, the agent does it."""
+    unit = current()
+    if change:
+        unit.changed(change)
+    if not node.commit(change, intent):
+        unit.refuse_cached()
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from nothing_shared.causality.memo import Memo
+
 __all__ = ["Kind", "Reach", "Schema", "TableInfo"]
 
 Kind = Literal["int", "uuid"]
@@ -14,6 +16,9 @@ Reach = frozenset[str] | None
 """Names of tables; None is anything at all."""
 
 NOTHING: Reach = frozenset()
+
+MEMO_SIZE = 4_000_000
+"""Characters of SQL whose footprints a schema remembers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,7 @@ class Schema:
     """Functions, and views that call them, that may do anything."""
     is_complete: bool = False
     """Whether the database itself was asked. If not, any table may have triggers, any name be a view."""
-    memo: dict[str, Any] = field(default_factory=dict, repr=False)
+    memo: Memo[Any] = field(default_factory=lambda: Memo(limit=MEMO_SIZE), init=False, repr=False)
     """Footprints by text: they hold as long as this schema does."""
     known: frozenset[str] = field(init=False, repr=False)
 
@@ -70,12 +75,11 @@ class Schema:
         """Return what reading a table or view reads, itself included."""
         return closure([name], self._read_next)
 
-    def written_through(self, name: str, *, deleting: bool) -> Reach:
-        """Return what writing a table or view writes, itself included."""
-        if not self.is_relation(name):
-            return None
-        reached = closure([(name, deleting)], self._written_next)
-        return None if reached is None else frozenset(name for name, _ in reached)
+    def also_written(self, name: str, *, deleting: bool) -> Reach:
+        """Return what writing a table or view writes besides the rows that the statement means."""
+        reached = self._written_next((name, deleting)) if self.is_relation(name) else None
+        written = None if reached is None else closure(list(reached), self._written_next)
+        return None if written is None else frozenset(name for name, _ in written)
 
     def _read_next(self, name: str) -> Iterable[str] | None:
         return self.views.get(name, NOTHING) if self.is_relation(name) else None
@@ -93,7 +97,9 @@ class Schema:
         return [(table, True) for tables in reached for table in tables or ()]
 
 
-def closure(start: list[Any], next_of: Callable[[Any], Iterable[Any] | None]) -> frozenset[Any] | None:
+def closure(
+    start: list[Any], next_of: Callable[[Any], Iterable[Any] | None]
+) -> frozenset[Any] | None:
     """Return all that is reached from ``start``, which is included; None if a step says None."""
     seen: set[Any] = set()
     while start:

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+from typing import NamedTuple
 
 from nothing_shared.causality.relations import Kind, TableInfo
 from nothing_shared.causality.sql import END, PLACEHOLDER, is_name, parts
@@ -24,7 +27,9 @@ COMBINING = frozenset("union intersect except minus".split())
 DISJOINING = frozenset("or xor case select values with table , |".split())
 """Where one of these stands beside a conjunct, it may not be one."""
 
-ENDS_WHERE = frozenset("group having order limit offset fetch for window returning ;".split()) | {END}
+ENDS_WHERE = frozenset("group having order limit offset fetch for window returning ;".split()) | {
+    END
+}
 
 AFTER_A_TABLE = frozenset(
     """
@@ -50,62 +55,91 @@ class RowPin:
 
 
 class Placeholders:
-    """Which parameters stand at which token."""
+    """Which parameters stand at which token; counted when first asked."""
 
     def __init__(self, tokens: list[str], text: str) -> None:
         self._tokens = tokens
-        self._before: list[int] = []
-        total = 0
-        for token in tokens:
-            self._before.append(total)
-            if token.startswith(PLACEHOLDER):
-                total += token.count(PLACEHOLDER)
-        self.total = total
-        # A driver may find a placeholder in a string or a comment too, and count otherwise.
-        self.is_certain = total == text.count(PLACEHOLDER)
+        self._text = text
+
+    @cached_property
+    def _before(self) -> list[int]:
+        counts = (
+            token.count(PLACEHOLDER) if token[:2] == PLACEHOLDER else 0 for token in self._tokens
+        )
+        return list(accumulate(counts, initial=0))
+
+    @property
+    def total(self) -> int:
+        return self._before[-1]
+
+    @property
+    def is_certain(self) -> bool:
+        """Say whether no text or comment holds what a driver may take for a placeholder too."""
+        return self.total == self._text.count(PLACEHOLDER)
 
     def at(self, place: int) -> range:
-        first = self._before[place]
-        return range(first, first + self._tokens[place].count(PLACEHOLDER))
+        return range(self._before[place], self._before[place + 1])
 
 
 def pins(statement: Statement, placeholders: Placeholders) -> list[RowPin]:
     """Return the rows to which the statement's outermost WHERE confines it, one pin a table at most."""
-    tables = pinnable(statement) if len(statement.wheres) == 1 else {}
+    tables = pinnable(statement) if len(statement.wheres) == 1 and has_comparison(statement) else {}
     found: dict[str, RowPin] = {}
     for start, end in conjuncts(statement) if tables else ():
-        names = parts(statement.tokens[start]) if is_name(statement.tokens[start]) else ()
-        mention, info = tables.get("".join(names[:-1]), (None, None))
-        if mention and info and info.kind and names[-1] == info.pk:
+        token = statement.tokens[start]
+        *qualifier, column = parts(token) if is_name(token) else ("",)
+        table = tables.get(".".join(qualifier))
+        if table is not None and table.column == column:
             values = compared(statement, start + 1, end)
-            pin = pin_of(mention.name, info.kind, values, statement.tokens, placeholders)
+            pin = pin_of(table, values, statement.tokens, placeholders)
             if pin is not None:
                 found.setdefault(pin.table, pin)
     return list(found.values())
 
 
-def pinnable(statement: Statement) -> dict[str, tuple[Mention, TableInfo] | tuple[None, None]]:
+def has_comparison(statement: Statement) -> bool:
+    """Say whether a key of any table is compared at all; most statements end here."""
+    schema, tokens = statement.schema, statement.tokens
+    keys = {
+        schema.tables[mention.name].pk
+        for mention in statement.mentions
+        if mention.name in schema.tables
+    }
+    return any(
+        tokens[at + 1] in ("=", "in") and is_name(tokens[at]) and parts(tokens[at])[-1] in keys
+        for at in range(statement.wheres[0] + 1, len(tokens) - 1)
+    )
+
+
+class Pinnable(NamedTuple):
+    table: str
+    column: str
+    kind: Kind
+
+
+def pinnable(statement: Statement) -> dict[str, Pinnable]:
     """Return the tables that can be pinned, by the qualifier of their columns.
 
     Such a table occurs once, in the outermost statement; "" stands for it if it is the only source.
     """
-    schema = statement.schema
     outermost = [mention for mention in statement.mentions if mention.is_outermost]
     aliases = [alias_of(statement.tokens, mention) for mention in outermost]
-    found: dict[str, tuple[Mention, TableInfo] | tuple[None, None]] = {}
+    found: dict[str, Pinnable] = {}
     for alias, mention in zip(aliases, outermost, strict=True):
-        if aliases.count(alias) == 1 and occurs_once(statement, mention):
-            info = schema.tables[mention.name]
-            if not (mention.is_qualified or is_assigned(statement, mention, info)):
-                found[alias] = (mention, info)
+        info = statement.schema.tables.get(mention.name)
+        if info is None or not info.pk or not info.kind or mention.is_qualified:
+            continue
+        is_alone = aliases.count(alias) == 1 and occurs_once(statement, mention)
+        if is_alone and not is_assigned(statement, mention, info):
+            found[alias] = Pinnable(mention.name, info.pk, info.kind)
     if statement.outermost_sources == 1 and found:
         found[""] = next(iter(found.values()))
     return found
 
 
 def occurs_once(statement: Statement, mention: Mention) -> bool:
-    name, schema = mention.name, statement.schema
-    is_plain = name in schema.tables and name not in schema.views
+    name = mention.name
+    is_plain = name not in statement.schema.views
     is_alone = [other.name for other in statement.mentions].count(name) == 1
     return is_plain and is_alone and name not in statement.loose
 
@@ -139,7 +173,9 @@ def conjuncts(statement: Statement) -> Iterator[tuple[int, int]]:
     """Yield spans of tokens that must all be true of each row of the outermost WHERE."""
     tokens, where = statement.tokens, statement.wheres[0]
     beside = list(level(statement, 0, len(tokens)))
-    if any(tokens[at] in COMBINING or (at > where and tokens[at] in ("or", "xor")) for at in beside):
+    if any(
+        tokens[at] in COMBINING or (at > where and tokens[at] in ("or", "xor")) for at in beside
+    ):
         return
     spans = [(where + 1, next(at for at in beside if at > where and tokens[at] in ENDS_WHERE))]
     while spans:
@@ -193,7 +229,7 @@ def compared(statement: Statement, at: int, end: int) -> range:
 
 
 def pin_of(
-    table: str, kind: Kind, places: range, tokens: list[str], placeholders: Placeholders
+    table: Pinnable, places: range, tokens: list[str], placeholders: Placeholders
 ) -> RowPin | None:
     params: list[int] = []
     literals: list[str] = []
@@ -201,12 +237,12 @@ def pin_of(
         token = tokens[place]
         if token.startswith(PLACEHOLDER) and placeholders.is_certain:
             params.extend(placeholders.at(place))
-        elif is_key(token, kind):
+        elif is_key(token, table.kind):
             literals.append(str(int(token)))
         elif token != ",":
             return None
     if 0 < len(params) + len(literals) <= MAX_ROWS:
-        return RowPin(table, kind, tuple(params), tuple(literals))
+        return RowPin(table.table, table.kind, tuple(params), tuple(literals))
     return None
 
 

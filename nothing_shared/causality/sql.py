@@ -42,7 +42,9 @@ def dialect(*, names: str, literals: str, comments: str, unsure: str) -> Dialect
     name = rf"(?:{WORD}|{names})"
     dotted = rf"{name}(?:{SPACE}*+\.{SPACE}*+(?:{name}|\*))*+"
     alternatives = (comments, r"/\*", literals, dotted, PLACEHOLDERS, NUMBER, r"[^ \t\n\r\f\v]")
-    return Dialect(re.compile("|".join(alternatives)), frozenset(("/*", "'", '"', "\0", *unsure.split())))
+    return Dialect(
+        re.compile("|".join(alternatives)), frozenset(("/*", "'", '"', "\0", *unsure.split()))
+    )
 
 
 DIALECTS = {

@@ -8,7 +8,7 @@ from django.core.signals import request_finished, request_started
 from django.db import connections
 from django.db.backends.signals import connection_created
 
-from nothing_shared.causality import scope
+from nothing_shared.causality import scopes
 from nothing_shared.causality.observer import observe
 from nothing_shared.causality.pending import settle_all
 from nothing_shared.causality.sessions import may_still_commit
@@ -38,7 +38,7 @@ def _observe_new(*, connection: Any, **kwargs: Any) -> None:
 
 
 def _begin(**kwargs: Any) -> None:
-    scope.begin()
+    scopes.begin()
 
 
 def _settle(**kwargs: Any) -> None:

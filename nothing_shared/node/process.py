@@ -8,7 +8,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from nothing_shared.clock import SECOND, Clock, boottime_ns
@@ -88,6 +88,17 @@ class Node:
         """Take in a change that somebody else announced."""
         return self.table.apply(change)
 
+    def intend(
+        self, touched: Iterable[int], *, session: int = 0, database: int = 0
+    ) -> Intent | None:
+        """Leave word of what is about to change; None if no cell is free."""
+        intent = self.intents.claim()
+        if intent is None:
+            logger.warning("node %s has no cell for an intent: a crash now would go unheard", self.name)
+        else:
+            intent.note(touched, session=session, database=database)
+        return intent
+
     def commit(self, change: Change, intent: Intent | None = None) -> bool:
         """Take in and announce a change of this process's own; clear its intent once both are done.
 
@@ -134,6 +145,7 @@ class Node:
 
 
 _current: dict[Path, Node] = {}
+_seen: tuple[NodeSettings | None, Node | None] = (None, None)
 _opening = threading.RLock()
 
 
@@ -142,20 +154,29 @@ def current() -> Node:
 
     Raises ImproperlyConfigured if the node directory is unusable.
     """
-    directory = node_directory()
-    node = _current.get(directory)
-    if node is not None and node.pid == os.getpid() and not node.table.is_retired:
+    global _seen
+    options = node_settings()
+    node = _seen[1]
+    if node is not None and _seen[0] is options and _is_usable(node):
         return node
     with _opening:
+        directory = node_directory()
         node = _current.get(directory)
-        if node is None or node.pid != os.getpid() or node.table.is_retired:
+        if node is None or not _is_usable(node):
             node = _current[directory] = _open(directory)
+        _seen = (options, node)
         return node
+
+
+def _is_usable(node: Node) -> bool:
+    return node.pid == os.getpid() and not node.table.is_retired
 
 
 def use(node: Node) -> None:
     """Make this process a part of another node than the settings say."""
+    global _seen
     _current[node_directory()] = join(node)
+    _seen = (None, None)
 
 
 def _open(directory: Path) -> Node:
@@ -174,7 +195,9 @@ def join(node: Node) -> Node:
 
 def close() -> None:
     """Leave all nodes of this process in an orderly way."""
+    global _seen
     with _opening:
+        _seen = (None, None)
         for node in list(_current.values()):
             if node.pid == os.getpid():
                 node.agent.stop()
@@ -184,7 +207,8 @@ def close() -> None:
 
 
 def _forget_in_child() -> None:
-    global _opening
+    global _opening, _seen
+    _seen = (None, None)
     _opening = threading.RLock()
     _current.clear()
 

@@ -9,7 +9,10 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
+from time import monotonic
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -33,6 +36,34 @@ def test_it_can_be_stopped_while_it_starts(tmp_path: Path) -> None:
     with Demo(tmp_path / "site") as demo:
         wait_until(lambda: demo.processes() and "First start" in demo.said, 60)
         assert demo.stop(signal.SIGINT) == 0
+        assert demo.processes() == {}
+        assert "Traceback" not in demo.said
+
+
+def dawdle(url: str, sent: bytes) -> socket.socket:
+    """Open a connection, send a part of a request, and leave it at that."""
+    place = urlsplit(url)
+    client = socket.create_connection((str(place.hostname), place.port or 80), timeout=30)
+    client.sendall(sent)
+    return client
+
+
+def test_clients_who_dawdle_hold_up_nobody(demo: Demo) -> None:
+    with ExitStack() as dawdlers:
+        for sent in (b"", b"GET / HTTP/1.1\r\nHost: 127.0"):
+            for _ in range(3):
+                dawdlers.enter_context(dawdle(demo.nodes[0], sent))
+        started = monotonic()
+        for _ in range(20):
+            assert Visitor().get(f"{demo.nodes[0]}/health/").status == 200
+        assert monotonic() - started < 4  # gunicorn gives each of them five seconds
+
+
+def test_it_stops_while_clients_dawdle(tmp_path: Path) -> None:
+    with Demo(tmp_path / "site", "--nodes", "1") as demo:
+        demo.ready()
+        with dawdle(demo.front, b""), dawdle(demo.front, b"GET / HT"):
+            assert demo.stop() == 0
         assert demo.processes() == {}
         assert "Traceback" not in demo.said
 

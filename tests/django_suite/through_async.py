@@ -56,5 +56,13 @@ def through_twin(name: str) -> Callable[..., Any]:
     return method
 
 
+def twin(name: str) -> Callable[..., Any]:
+    async def method(self: ThroughAsync, *arguments: Any, **options: Any) -> Any:
+        return await getattr(self.inner, f"a{name}")(*arguments, **options)
+
+    return method
+
+
 for name in TWINS:
     setattr(ThroughAsync, name, through_twin(name))
+    setattr(ThroughAsync, f"a{name}", twin(name))

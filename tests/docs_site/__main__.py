@@ -56,13 +56,16 @@ def execute(block: Block, page: Path, names: dict[str, Any]) -> None:
 
 
 def run_python(block: Block, page: Path, names: dict[str, Any]) -> None:
-    """Run a block in the page's namespace; a block may ``await``."""
+    """Run a block in the page's namespace, as one unit of work; a block may ``await``."""
+    from nothing_shared.causality import scope
+
     source = "\n" * (block.line - 1) + block.source
     flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
     code = compile(source, str(page), "exec", flags=flags, dont_inherit=True)
-    result = eval(code, names)
-    if inspect.iscoroutine(result):
-        asyncio.run(result)
+    with scope():
+        result = eval(code, names)
+        if inspect.iscoroutine(result):
+            asyncio.run(result)
 
 
 def render(block: Block, names: dict[str, Any]) -> None:

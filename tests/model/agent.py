@@ -11,7 +11,7 @@ from .mutants import Mutant
 from .table import Cell, ChangeTable, Steps, apply, forget_everything, publish
 
 if TYPE_CHECKING:
-    from .model import Thread, World
+    from .model import Agent, World
 
 __all__ = ["LEASE", "PATIENCE", "agent"]
 
@@ -29,7 +29,7 @@ class Ears:
     looked: int = 0
 
 
-def agent(world: World, thread: Thread) -> Steps[None]:
+def agent(world: World, thread: Agent) -> Steps[None]:
     """Do one round after another, until the term is over or the table has no more use."""
     table, ears = thread.table, Ears()
     if table.cursor is None or not world.options.has_durable_cursor:
@@ -38,10 +38,8 @@ def agent(world: World, thread: Thread) -> Steps[None]:
         yield "agent: rests"
         table.beat = world.now
         if world.nodes[table.node].table is not table:
-            if world.broken is Mutant.RETIRED_LEASE:
-                table.lease_until = world.now + LEASE
-                continue
-            table.retire()
+            if world.broken is not Mutant.RETIRED_LEASE:
+                table.retire()
             if not table.cells and not world.is_attached(table):
                 world.bus.roster.say_goodbye(table.incarnation, table.sequence)
                 return
@@ -49,26 +47,25 @@ def agent(world: World, thread: Thread) -> Steps[None]:
         table.rounds += 1
 
 
-def _subscribe(world: World, thread: Thread) -> Steps[None]:
+def _subscribe(world: World, thread: Agent) -> Steps[None]:
     """Listen first, forget everything then, and only then store from where to listen."""
     table, logs = thread.table, world.bus.logs
     if world.broken is Mutant.SUBSCRIBED_LATE:
         yield from forget_everything(world, table, thread)
-        yield "agent: has forgotten too early"
+        yield "agent: listens"
     cursor = {sender: len(log.messages) for sender, log in logs.items()}
     seen = {sender: log.messages[-1].sequence for sender, log in logs.items() if log.messages}
     vanished = len(world.bus.roster.vanished)
-    yield "agent: listens"
     if world.broken is Mutant.CURSOR_BEFORE_WIPE:
         table.cursor, table.seen, table.vanished = cursor, seen, vanished
-        yield "agent: has stored the cursor too early"
+    yield "agent: listens"
     if world.broken not in (Mutant.NO_WIPE_AT_TAKEOVER, Mutant.SUBSCRIBED_LATE):
         while not (yield from forget_everything(world, table, thread)):
             yield "agent: can't forget yet"
     table.cursor, table.seen, table.vanished = cursor, seen, vanished
 
 
-def _round(world: World, thread: Thread, ears: Ears) -> Steps[None]:
+def _round(world: World, thread: Agent, ears: Ears) -> Steps[None]:
     """A heartbeat says: what was committed before ``sent`` has been told, or is younger than PATIENCE."""
     table, sent = thread.table, world.now
     yield "agent: begins a round"
@@ -79,6 +76,9 @@ def _round(world: World, thread: Thread, ears: Ears) -> Steps[None]:
         sent = world.now
     if not (yield from publish(world, table, thread, None, sent)):
         return
+    if world.broken is Mutant.RETIRED_LEASE and world.nodes[table.node].table is not table:
+        table.lease_until = world.now + LEASE
+        return
     if not (yield from _listen(world, thread, ears)):
         return
     if not (yield from _look_at_roster(world, thread, ears)):
@@ -86,7 +86,7 @@ def _round(world: World, thread: Thread, ears: Ears) -> Steps[None]:
     yield from _extend_lease(world, table, ears)
 
 
-def _answer_for_writers(world: World, thread: Thread, now: int) -> Steps[bool]:
+def _answer_for_writers(world: World, thread: Agent, now: int) -> Steps[bool]:
     """Apply and publish what dead and stalled writers may have committed; False if that failed."""
     table = thread.table
     for cell in list(table.cells):
@@ -114,7 +114,7 @@ def _may_commit(world: World, cell: Cell) -> bool:
     return cell.transaction in world.database.in_flight
 
 
-def _answer(world: World, thread: Thread, cell: Cell, *, is_orphan: bool) -> Steps[bool]:
+def _answer(world: World, thread: Agent, cell: Cell, *, is_orphan: bool) -> Steps[bool]:
     table, id = thread.table, world.next_id()
     if world.broken is Mutant.OWN_ID_REUSED:
         id = cell.transaction.change_id
@@ -128,7 +128,7 @@ def _answer(world: World, thread: Thread, cell: Cell, *, is_orphan: bool) -> Ste
     return (yield from publish(world, table, thread, change, 0))
 
 
-def _listen(world: World, thread: Thread, ears: Ears) -> Steps[bool]:
+def _listen(world: World, thread: Agent, ears: Ears) -> Steps[bool]:
     """Take messages, of each sender in order; False if one could not be taken."""
     table = thread.table
     assert table.cursor is not None
@@ -142,19 +142,19 @@ def _listen(world: World, thread: Thread, ears: Ears) -> Steps[bool]:
                     return False
                 continue
             message = log.messages[at]
-            if world.broken in (Mutant.CURSOR_FIRST, Mutant.SEEN_FIRST):
+            if world.broken is Mutant.CURSOR_FIRST:
                 table.cursor[sender] = at + 1
             if table.node not in message.lost and not (
                 yield from _hear(world, thread, ears, sender, message)
             ):
                 return False
             table.cursor[sender] = at + 1
-            if world.choose(10) == 0:
+            if not world.is_at_rest and world.choose(10) == 0:
                 break
     return True
 
 
-def _overtaken(world: World, thread: Thread, sender: int) -> Steps[bool]:
+def _overtaken(world: World, thread: Agent, sender: int) -> Steps[bool]:
     table, log = thread.table, world.bus.logs[sender]
     assert table.cursor is not None
     oldest = log.oldest
@@ -166,13 +166,13 @@ def _overtaken(world: World, thread: Thread, sender: int) -> Steps[bool]:
     return True
 
 
-def _hear(
-    world: World, thread: Thread, ears: Ears, sender: int, message: Message
-) -> Steps[bool]:
+def _hear(world: World, thread: Agent, ears: Ears, sender: int, message: Message) -> Steps[bool]:
     table, change = thread.table, message.change
     yield "agent: has read a message"
     seen = table.seen.get(sender)
-    if world.broken is Mutant.SEEN_FIRST:
+    if change is not None and seen is not None and message.sequence <= seen:
+        return True
+    if world.broken is Mutant.CURSOR_FIRST:
         table.seen[sender] = max(seen or 0, message.sequence)
     if _is_gap(world, seen, message) and not (yield from forget_everything(world, table, thread)):
         return False
@@ -195,7 +195,7 @@ def _is_gap(world: World, seen: int | None, message: Message) -> bool:
     return message.sequence > seen + 1 and world.broken is not Mutant.IGNORED_GAP
 
 
-def _look_at_roster(world: World, thread: Thread, ears: Ears) -> Steps[bool]:
+def _look_at_roster(world: World, thread: Agent, ears: Ears) -> Steps[bool]:
     """See who must be heard, and whether anybody left whose last words were missed."""
     table, roster = thread.table, world.bus.roster
     if world.nodes[table.node].sees_no_roster:
@@ -203,7 +203,11 @@ def _look_at_roster(world: World, thread: Thread, ears: Ears) -> Steps[bool]:
     looked = world.now
     yield "agent: looks at the roster"
     world.strike_the_dead()
-    members, vanished, farewells = dict(roster.members), len(roster.vanished), dict(roster.farewells)
+    members, vanished, farewells = (
+        dict(roster.members),
+        len(roster.vanished),
+        dict(roster.farewells),
+    )
     if _is_missed(world, table, roster.vanished[table.vanished :], farewells):
         if not (yield from forget_everything(world, table, thread)):
             return False

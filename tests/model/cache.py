@@ -53,9 +53,7 @@ def look_up(world: World, request: Request, key: str) -> Steps[Parts | None]:
     own = request.thread.process.entries
     for entries in (own, table.entries):
         entry = entries.get(key)
-        if entry is None:
-            continue
-        if entry.incarnation != table.incarnation and broken is not Mutant.TABLE_ID_IGNORED:
+        if entry is None or entry.incarnation != table.incarnation:
             continue
         if not request.may_take(entry.slots, broken):
             return None

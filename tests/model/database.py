@@ -38,7 +38,7 @@ class Database:
     def __init__(self) -> None:
         self.history = [[thing] for thing in range(THINGS)]
         self.times = [[0] for _ in range(THINGS)]
-        self.place = {thing: 0 for thing in range(THINGS)}
+        self.place = dict.fromkeys(range(THINGS), 0)
         self.in_flight: dict[Transaction, InFlight] = {}
         self._next_version = THINGS
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from .agent import LEASE
 from .model import Process, World
 
-__all__ = ["FAULTS", "RELIEFS", "settle_one"]
+__all__ = ["FAULTS", "LABELS", "RELIEFS", "Fault", "fault"]
 
 Fault = Callable[[World], None]
 
@@ -17,9 +17,35 @@ def _any_process(world: World) -> Process:
 
 
 def kill_worker(world: World) -> None:
-    process = _any_process(world)
+    _kill(world, _any_process(world))
+
+
+def stop_worker(world: World) -> None:
+    _stop(world, _any_process(world))
+
+
+def _kill(world: World, process: Process) -> None:
     world.note(f"SIGKILL to process {process.number}")
     world.kill(process)
+
+
+def _stop(world: World, process: Process) -> None:
+    world.note(f"SIGSTOP to process {process.number}")
+    process.is_stopped = True
+
+
+def _delay(world: World, process: Process) -> None:
+    world.note(f"process {process.number} is not scheduled, nor anybody else")
+    pause(world)
+
+
+def ambush(world: World) -> None:
+    """Kill, stop or delay whoever comes next to some labelled point."""
+    label = LABELS[world.choose(len(LABELS))]
+    world.ambushes[label] = list(_AMBUSHES.values())[world.choose(len(_AMBUSHES))]
+
+
+_AMBUSHES = {"kill": _kill, "stop": _stop, "delay": _delay}
 
 
 def kill_node(world: World) -> None:
@@ -28,12 +54,6 @@ def kill_node(world: World) -> None:
     for process in world.processes:
         if process.node == node:
             world.kill(process)
-
-
-def stop_worker(world: World) -> None:
-    process = _any_process(world)
-    world.note(f"SIGSTOP to process {process.number}")
-    process.is_stopped = True
 
 
 def delete_directory(world: World) -> None:
@@ -108,9 +128,49 @@ def pause(world: World) -> None:
     world.now += 1 + world.choose(LEASE)
 
 
+LABELS = (
+    "agent: begins a round",
+    "agent: has applied an intent",
+    "agent: has computed the lease",
+    "agent: has forgotten for the roster",
+    "agent: has looked the session up",
+    "agent: has read a message",
+    "agent: has taken a message",
+    "agent: listens",
+    "agent: looks at the roster",
+    "apply: has read the clock",
+    "apply: has stored a slot",
+    "apply: has the lock",
+    "attach: done",
+    "attach: has made a table",
+    "change: applied",
+    "change: published",
+    "commit: answered",
+    "commit: done",
+    "commit: sent",
+    "fill: is in L2",
+    "fill: may be stored",
+    "flight: follows",
+    "intent: recorded",
+    "judge: has read the lease",
+    "judge: has read the slots",
+    "publish: has spent the number",
+    "publish: has written the heartbeat",
+    "publish: has written the message",
+    "read: answered",
+    "read: sent",
+    "request: sent",
+    "rollback: sent",
+    "transaction: begun",
+    "waits for a lock",
+    "write: sent",
+)
+"""Where a thread can be caught."""
+
 FAULTS: dict[str, Fault] = {
     fault.__name__: fault
     for fault in (
+        ambush,
         kill_worker,
         kill_node,
         stop_worker,
@@ -156,6 +216,19 @@ def heal(world: World) -> None:
     world.note("the bus and the roster are whole again")
 
 
-RELIEFS: dict[str, Fault] = {
-    relief.__name__: relief for relief in (settle_one, continue_one, heal)
-}
+RELIEFS: dict[str, Fault] = {relief.__name__: relief for relief in (settle_one, continue_one, heal)}
+
+
+def fault(name: str) -> Fault:
+    """Find a fault by its name, or make one of "kill at …", "stop at …", "delay at …" and a label."""
+    found = FAULTS.get(name) or RELIEFS.get(name)
+    if found is not None:
+        return found
+    action, label = name.split(" at ", 1)
+    if label not in LABELS:
+        raise KeyError(label)
+
+    def lay_ambush(world: World) -> None:
+        world.ambushes[label] = _AMBUSHES[action]
+
+    return lay_ambush

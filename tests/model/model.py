@@ -14,7 +14,7 @@ from .oracle import Oracle
 from .table import ChangeTable, Entry, Steps
 from .worker import Program, serve
 
-__all__ = ["Choose", "Node", "Options", "Process", "Thread", "World"]
+__all__ = ["Agent", "Choose", "Node", "Options", "Process", "Thread", "World"]
 
 Choose = Callable[[int], int]
 """Return a number from 0 to below the argument: all of a schedule's chance comes in by this door."""
@@ -34,14 +34,20 @@ class Options:
     lock_wait: int = 6
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, kw_only=True)
 class Thread:
-    """Something that takes steps: a request, or a term as agent."""
+    """Something that takes steps: a request, or an agent."""
 
     process: Process
-    table: ChangeTable
-    term: int = 0
     steps: Steps[None] | None = None
+
+
+@dataclass(eq=False, slots=True, kw_only=True)
+class Agent(Thread):
+    """A term as the agent of a table."""
+
+    table: ChangeTable
+    term: int
 
 
 @dataclass(eq=False, slots=True)
@@ -53,7 +59,7 @@ class Process:
     table: ChangeTable | None = None
     entries: dict[str, Entry] = field(default_factory=dict)
     request: Thread | None = None
-    agent: Thread | None = None
+    agent: Agent | None = None
     is_alive: bool = True
     is_stopped: bool = False
     loses_answer: bool = False
@@ -67,6 +73,7 @@ class Node:
     skew: int
     table: ChangeTable | None = None
     sees_no_roster: bool = False
+    is_gone: bool = False
 
 
 class World:
@@ -76,6 +83,7 @@ class World:
         self.options, self.choose, self.broken = options, choose, broken
         self.now = 1
         self.steps = 0
+        self.is_at_rest = False
         self.database = Database()
         self.bus = Bus()
         self.oracle = Oracle(self)
@@ -86,6 +94,7 @@ class World:
             for place in range(options.nodes * options.workers)
         ]
         self.clients = [Client() for _ in range(options.clients)]
+        self.ambushes: dict[str, Callable[[World, Process], None]] = {}
         self.trace: list[str] | None = None
         self._last_id = 0
 
@@ -98,24 +107,27 @@ class World:
 
     # What threads do
 
-    def start_request(self, process: Process, client: Client, program: Program) -> None:
-        thread = process.request = Thread(process, process.table)  # type: ignore[arg-type]
+    def start_request(self, process: Process, client: Client, program: Program) -> Thread:
+        thread = process.request = Thread(process=process)
         thread.steps = serve(self, thread, client, program)
+        return thread
 
     def stand_for_agent(self, process: Process) -> None:
         """Become the agent of the node's table, if it has none, or one that shows no life."""
         table = process.table
-        if table is None or table is not self.nodes[process.node].table or process.agent:
+        if not process.is_alive or process.agent is not None:
+            return
+        if table is None or table is not self.nodes[process.node].table:
             return
         if table.agent is not None and self.now - table.beat < PATIENCE:
             return
         table.term += 1
         table.beat = self.now
-        thread = table.agent = process.agent = Thread(process, table, table.term)
+        thread = table.agent = process.agent = Agent(process=process, table=table, term=table.term)
         thread.steps = agent(self, thread)
 
     def step(self, thread: Thread) -> bool:
-        """Let a thread take one step; False if that was its last."""
+        """Let a thread take one step; False if that was its last, or something befell it there."""
         self.steps += 1
         assert thread.steps is not None
         try:
@@ -124,8 +136,10 @@ class World:
             self._end(thread)
             return False
         if self.trace is not None:
-            role = "agent" if thread is thread.process.agent else "request"
-            self.note(f"process {thread.process.number} {role}: {label}")
+            self.note(f"process {thread.process.number}: {label}")
+        if label in self.ambushes:
+            self.ambushes.pop(label)(self, thread.process)
+            return False
         return True
 
     def note(self, text: str) -> None:
@@ -134,12 +148,12 @@ class World:
 
     def _end(self, thread: Thread) -> None:
         process = thread.process
-        if thread is process.request:
-            process.request = None
-        else:
+        if isinstance(thread, Agent):
             process.agent = None
             if thread.table.agent is thread:
                 thread.table.agent = None
+        else:
+            process.request = None
 
     # What befalls them
 

@@ -32,7 +32,6 @@ class Mutant(StrEnum):
     COARSE_DROPS_NAMES = "a coarsened change forgets its other slots"
     NARROW_TICKET = "a ticket carries fewer slots under the same id"
     APPLIED_FIRST = "the id is stored before the slots"
-    TABLE_ID_IGNORED = "an entry of another change table is believed"
 
     # Writers
     NO_INTENT = "no intent is recorded"
@@ -54,8 +53,7 @@ class Mutant(StrEnum):
     SESSION_CHECKED_LATE = "the session is looked up after the change was applied"
     LATE_HEARTBEAT = "a heartbeat's send time is taken after the intents were looked through"
     HEARTBEAT_REGARDLESS = "a heartbeat is sent though intents could not be published"
-    CURSOR_FIRST = "the cursor moves before the message is applied"
-    SEEN_FIRST = "the number and cursor are stored before a gap is answered"
+    CURSOR_FIRST = "number and cursor of a message are stored before it is applied"
     NO_WIPE_AT_TAKEOVER = "a new agent without a cursor forgets nothing"
     SUBSCRIBED_LATE = "everything is forgotten before the subscription, not after"
     CURSOR_BEFORE_WIPE = "the first cursor is stored before everything is forgotten"

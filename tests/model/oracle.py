@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from .agent import LEASE
 from .cache import Verdict
@@ -88,7 +88,7 @@ class Oracle:
                     self._fail(f"a commit {age} old is missed", entry, verdict, thing)
                 self.longest = max(self.longest, age)
 
-    def _fail(self, claim: str, entry: Entry, verdict: Verdict, thing: int) -> None:
+    def _fail(self, claim: str, entry: Entry, verdict: Verdict, thing: int) -> NoReturn:
         raise Violation(f"{claim}: thing {thing} in {entry}, {verdict.value}, at {self._world.now}")
 
     def check_rest(self) -> None:
@@ -96,7 +96,8 @@ class Oracle:
         world = self._world
         for node in world.nodes:
             table = node.table
-            assert table is not None
+            if node.is_gone or table is None:
+                continue
             if world.now >= table.lease_until:
                 raise Violation(f"node {node.number} does not recover its lease")
             if table.cells:

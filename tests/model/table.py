@@ -12,7 +12,7 @@ from .database import Transaction
 from .mutants import Mutant
 
 if TYPE_CHECKING:
-    from .model import Process, Thread, World
+    from .model import Agent, Process, Thread, World
 
 __all__ = [
     "NEVER",
@@ -79,7 +79,7 @@ class ChangeTable:
     seen: dict[int, int] = field(default_factory=dict)
     vanished: int = 0
     cells: list[Cell] = field(default_factory=list)
-    agent: Thread | None = None
+    agent: Agent | None = None
     term: int = 0
     beat: int = 0
     rounds: int = 0
@@ -165,7 +165,7 @@ def publish(
         number = table.sequence
     lost = bus.deaf_to(table.node, len(world.nodes))
     bus.append(table.incarnation, Message(number, change, sent, lost))
-    yield "publish: has written the message"
+    yield "publish: has written the message" if change else "publish: has written the heartbeat"
     table.sequence = max(table.sequence, number)
     bus.lock.owner = None
     return True

@@ -126,9 +126,7 @@ def _begin(world: World, request: Request, is_snapshot: bool) -> Steps[None]:
     yield "transaction: begun"
 
 
-def _write(
-    world: World, request: Request, things: tuple[int, ...], extent: Extent
-) -> Steps[None]:
+def _write(world: World, request: Request, things: tuple[int, ...], extent: Extent) -> Steps[None]:
     """Write in the open transaction, or autocommit; the intent stands before the statement is sent."""
     slots = touched(things, extent, world.broken)
     is_autocommit = request.transaction is None

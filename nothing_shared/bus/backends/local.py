@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nothing_shared.bus import kick, roster
+from nothing_shared.bus import changes, kick, roster
 from nothing_shared.bus.backends.base import BaseBus
 from nothing_shared.bus.conf import BusSettings
 from nothing_shared.bus.errors import BusFull, BusUnavailable, MessageTooLarge
@@ -88,10 +88,12 @@ class LocalBus(BaseBus):
         except LockTimeout as failure:
             raise BusUnavailable(f"the ring in {self.directory} is held: {failure}") from failure
         if kind is not Kind.HEARTBEAT:
-            self._wake_all()
+            # A change was applied here before it was sent: its own node has nothing to hurry for.
+            self._wake_all(but=node.table.id if topic == changes.TOPIC else None)
 
-    def _wake_all(self) -> None:
-        kick.kick(self._ear(seat.origin, seat.term) for seat in self.roster.seats())
+    def _wake_all(self, *, but: int | None = None) -> None:
+        seats = self.roster.seats()
+        kick.kick(self._ear(seat.origin, seat.term) for seat in seats if seat.origin != but)
 
     def _append(self, node: Node, kind: Kind, topic: str, payload: Any) -> None:
         words, now = node.table.words, node.table.clock()
@@ -156,18 +158,22 @@ class LocalBus(BaseBus):
         """
         with self.ring.lock.held(2.0):
             head = self.ring.head
-            reached = {seat.origin: seat.sequence for seat in self.roster.seats()}
+            seats = list(self.roster.seats())
         node.table.forget_everything()
-        receiver.ledger.begin(reached)
+        receiver.ledger.begin({seat.origin: seat.sequence for seat in seats})
+        for seat in seats:
+            receiver.lease.beat(seat.origin, seat.beat)
         node.table.words[layout.HISTORY] = self.ring.id
         node.table.words[layout.CURSOR] = head
 
     def _beat(self, node: Node, receiver: Receiver) -> None:
         """Publish what dead writers left, say that this node lives, hear it, extend the lease."""
-        receiver.was_greeted = False
+        was_greeted, receiver.was_greeted = receiver.was_greeted, False
         try:
             node.sweep()
             self.send(node, "", None, kind=Kind.HEARTBEAT, may_lap=True)
+            if was_greeted:
+                self._wake_all()
             self._drain(node, receiver)
             now = node.table.clock()
             with self.ring.lock.held():
@@ -191,6 +197,7 @@ class LocalBus(BaseBus):
         until = node.table.clock() + duration
         while True:
             self._drain(node, receiver)
+            receiver.extend_lease()
             left = (until - node.table.clock()) / SECOND
             if left <= 0 or receiver.was_greeted:
                 return

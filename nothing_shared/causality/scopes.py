@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 
+from django.db import connections
+
 from nothing_shared.node import slots
 from nothing_shared.node.change import Change
 from nothing_shared.node.table import ChangeTable
@@ -14,7 +16,7 @@ from nothing_shared.node.table import ChangeTable
 if TYPE_CHECKING:
     from nothing_shared.causality.pending import Pending
 
-__all__ = ["SCOPE", "Scope", "Used", "begin", "current", "scope"]
+__all__ = ["FOLD_AFTER", "SCOPE", "Scope", "Used", "begin", "current", "scope"]
 
 MAX_READ_SLOTS = 16
 """Rows coarsen to their tables past this many slots: each costs every later hit a look."""
@@ -28,22 +30,26 @@ FOLD_AFTER = 64
 class Used(Protocol):
     """An entry that was hit: what it depends on, as places in the change table, and its begin."""
 
-    begun: int
-    slots: tuple[int, ...]
+    @property
+    def begun(self) -> int: ...
+    @property
+    def slots(self) -> tuple[int, ...]: ...
 
 
 class Scope:
     """Gathers reads until something that was computed from them is cached.
 
-    A fill depends on all of them, and began when the first was sent: a view that loads objects and
-    a template that caches a fragment of them are one unit of work.
+    A fill depends on all of them: a view that loads objects and a template that caches a fragment of
+    them are one unit of work. What came from a database counts from the unit's first statement (a
+    transaction, or SQLite's half-read cursor, shows what was true then); what came from a cache
+    counts from the begin of the entry that was hit.
     """
 
     __slots__ = (
         "_reads",
         "_reads_anything",
-        "_used",
-        "_used_indexes",
+        "used",
+        "_since",
         "attachments",
         "begun",
         "careful",
@@ -61,6 +67,7 @@ class Scope:
         self.is_implicit = is_implicit
         """Whether nobody said where this unit of work begins and ends: a shell, a script, a test."""
         self.begun: int | None = None
+        """When the first statement was sent."""
         self.writes = 0
         """Writes so far; what was remembered before one is void after it."""
         self.careful = False
@@ -81,12 +88,13 @@ class Scope:
         """What upper floors keep with the unit of work."""
         self._reads: dict[tuple[str, str], set[str] | None] = {}
         self._reads_anything = False
-        self._used: list[Used] = []
-        self._used_indexes: set[int] = set()
+        self.used: list[Used] = []
+        """Entries hit and not folded in yet; whoever adds one folds past FOLD_AFTER."""
+        self._since: dict[int, int] = {}
 
     def begin(self, now: int) -> None:
-        """Note that something is about to be read."""
-        if self.begun is None or now < self.begun:
+        """Note that a statement is about to be sent."""
+        if self.begun is None:
             self.begun = now
 
     def read_table(self, database: str, table: str) -> None:
@@ -105,40 +113,54 @@ class Scope:
 
     def use(self, entry: Used) -> None:
         """Note a hit: what is computed from it depends on what it depends on, and is as old."""
-        used = self._used
-        used.append(entry)
-        if len(used) > FOLD_AFTER:
-            self._fold()
+        self.used.append(entry)
+        if len(self.used) > FOLD_AFTER:
+            self.fold()
 
-    def _fold(self) -> None:
-        used, self._used = self._used, []
+    def fold(self) -> None:
+        """Note what the entries that were hit depend on, and let go of them."""
+        used, self.used = self.used, []
+        since = self._since
         for entry in used:
-            self.begin(entry.begun)
-            self._used_indexes.update(entry.slots)
+            begun = entry.begun
+            for index in entry.slots:
+                if since.get(index, begun) >= begun:
+                    since[index] = begun
 
-    def knows(self, index: int) -> None:
-        """Note that this scope itself has replaced a cached key.
+    def changed(self, change: Change) -> None:
+        """Note a change that was made here: its client's ticket is to carry it."""
+        self.writes += 1
+        if not self.is_implicit:
+            self.changes.append(change)
 
-        Where the unit of work may be as long as the process, it would else never fill again.
+    def refuse_cached(self) -> None:
+        """Have everything computed anew from here on: what is cached can't be judged."""
+        self.refuses_cached = self.careful = True
+
+    def knows(self, index: int, now: int) -> None:
+        """Note that this scope itself has just replaced a cached key: it depends on it from now on."""
+        self.fold()
+        if index in self._since:
+            self._since[index] = now
+
+    def dependencies(
+        self, table: ChangeTable, extra: Iterable[int] = (), *, begun: int
+    ) -> dict[int, int]:
+        """Return the places in the change table on which a fill depends, and since when on each.
+
+        They are those of all that was read so far, and of ``extra`` slots since ``begun``.
         """
-        if self.is_implicit:
-            self._fold()
-            self._used_indexes.discard(index)
-
-    def began(self, now: int) -> int:
-        """Return when a fill that is stored now, or missed now, began."""
-        self._fold()
-        return now if self.begun is None else min(now, self.begun)
-
-    def dependencies(self, table: ChangeTable, extra: Iterable[int] = ()) -> tuple[int, ...]:
-        """Return the places in the change table of all that was read so far, and of ``extra`` slots."""
-        self._fold()
-        if self._reads_anything:
-            return tuple({slots.ANY, *table.indexes(extra)})
-        indexes = {*self._used_indexes, *table.indexes((*read_slots(self._reads), *extra))}
-        if len(indexes) > MAX_SLOTS:
-            return tuple({slots.ANY, *table.indexes(extra)})
-        return tuple(indexes)
+        self.fold()
+        since = dict(self._since)
+        read = (slots.ANY,) if self._reads_anything else tuple(read_slots(self._reads))
+        first = begun if self.begun is None else min(begun, self.begun)
+        for index in table.indexes(read):
+            since[index] = min(first, since.get(index, first))
+        for index in table.indexes(extra):
+            since[index] = min(begun, since.get(index, begun))
+        if len(since) <= MAX_SLOTS:
+            return since
+        return {slots.ANY: min(since.values()), **{index: begun for index in table.indexes(extra)}}
 
     def is_pending(self, indexes: Iterable[int]) -> bool:
         """Say whether an open transaction of this scope has touched any of these places."""
@@ -181,16 +203,23 @@ def begin() -> Scope:
 def scope() -> Iterator[Scope]:
     """Run a block as a unit of work of its own: a task of a worker, a round of a loop.
 
-    It must not use what was read outside it. A transaction that is open outside keeps its begin.
+    It must not use what was read outside it. In a transaction that is open outside it begins with
+    that, since it sees what that sees.
     """
     outer = SCOPE.get()
     inner = Scope()
-    if outer is not None and outer.pending:
-        inner.begun, inner.pending, inner.careful = outer.begun, outer.pending, True
+    if outer is not None and _is_in_transaction():
+        inner.begun, inner.pending, inner.careful = outer.begun, outer.pending, outer.careful
     token = SCOPE.set(inner)
     try:
         yield inner
     finally:
         SCOPE.reset(token)
         if outer is not None:
+            outer.writes += inner.writes
             outer.changes.extend(inner.changes)
+
+
+def _is_in_transaction() -> bool:
+    opened = connections.all(initialized_only=True)
+    return any(connection.in_atomic_block for connection in opened)

@@ -1,0 +1,100 @@
+"""What a worker of a node can be told to do: all of it through the public names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nothing_shared.bus import Gap, Message, publish, subscribe
+from nothing_shared.bus.signals import gap_detected, message_dropped
+from nothing_shared.node import Change, layout, process, slots
+
+heard: list[Message] = []
+gaps: list[Gap] = []
+signalled: list[Gap] = []
+dropped: list[str] = []
+
+
+def join(*topics: str) -> int:
+    """Be a part of the node, listen to topics, and return the change table's id."""
+    for topic in topics:
+        subscribe(topic, on_gap=gaps.append)(heard.append)
+    gap_detected.connect(_note_gap)
+    message_dropped.connect(_note_drop)
+    return process.current().table.id
+
+
+def _note_gap(*, gap: Gap, **_: Any) -> None:
+    signalled.append(gap)
+
+
+def _note_drop(*, reason: str, **_: Any) -> None:
+    dropped.append(reason)
+
+
+def what_was_heard() -> list[tuple[str, Any]]:
+    return [(message.topic, message.payload) for message in heard]
+
+
+def senders_heard() -> list[tuple[int, int, Any]]:
+    return [(message.origin, message.sequence, message.payload) for message in heard]
+
+
+def gaps_told() -> list[Gap]:
+    return list(gaps)
+
+
+def gaps_signalled() -> list[Gap]:
+    return list(signalled)
+
+
+def drops() -> list[str]:
+    return list(dropped)
+
+
+def say(topic: str, *payloads: Any) -> None:
+    for payload in payloads:
+        publish(topic, payload)
+
+
+def change(*touched: int) -> bool:
+    """Commit a change of some slots."""
+    return process.current().commit(Change(touched))
+
+
+def changed(slot: int) -> int:
+    """Return when this node believes a slot to have changed last, everything included."""
+    table = process.current().table
+    return max(table.changed[slots.EPOCH], table.changed[table.index(slot)])
+
+
+def now() -> int:
+    return process.current().table.clock()
+
+
+def epochs() -> int:
+    return process.current().table.words[layout.EPOCHS]
+
+
+def is_leased() -> bool:
+    return process.current().table.leased()
+
+
+def lease_left() -> int:
+    table = process.current().table
+    return table.words[layout.LEASE_UNTIL] - table.clock()
+
+
+def table_id() -> int:
+    return process.current().table.id
+
+
+def is_agent() -> bool:
+    return process.current().agent.is_leading
+
+
+def agent_pid() -> int:
+    return process.current().table.words[layout.AGENT_PID]
+
+
+def term() -> int:
+    return process.current().table.words[layout.AGENT_TERM]

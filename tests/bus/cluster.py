@@ -1,0 +1,91 @@
+"""Nodes of one machine: real processes, a directory each, one bus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tests.bus import acts
+from tests.node.workers import Worker, Workers
+from tests.wait import wait_until
+
+__all__ = ["Cluster", "Node", "LEASE"]
+
+Result = TypeVar("Result")
+
+LEASE = 0.4
+"""Seconds: short, so that what takes a lease doesn't take long."""
+
+
+@dataclass
+class Node:
+    """A node of a test: its directory and its workers, of which the first is asked."""
+
+    directory: Path
+    workers: list[Worker] = field(default_factory=list)
+
+    def run(self, function: Callable[..., Result], *args: Any) -> Result:
+        return self.workers[0].run(function, *args)
+
+    def heard(self) -> list[Any]:
+        """Return all payloads that its workers heard, each worker's in order."""
+        return [payload for worker in self.workers for _, payload in worker.run(acts.what_was_heard)]
+
+    def gaps(self) -> list[Any]:
+        return [gap for worker in self.workers for gap in worker.run(acts.gaps_signalled)]
+
+    def agent(self) -> Worker:
+        """Return the worker that leads, once one does."""
+        return wait_until(
+            lambda: next((worker for worker in self.workers if worker.run(acts.is_agent)), None),
+            what="a worker leads",
+        )
+
+    def hears(self) -> None:
+        """Wait for the lease."""
+        wait_until(lambda: self.run(acts.is_leased), what="the node is leased")
+
+    def kill(self) -> None:
+        for worker in self.workers:
+            worker.kill()
+
+    def stop(self) -> None:
+        for worker in self.workers:
+            worker.stop()
+
+    def go_on(self) -> None:
+        for worker in self.workers:
+            worker.go_on()
+
+    def leave(self) -> None:
+        for worker in self.workers:
+            assert worker.leave() == 0
+
+
+class Cluster:
+    """Starts nodes on one bus."""
+
+    def __init__(self, workers: Workers, base: Path, *, bus: Mapping[str, Any]) -> None:
+        self._workers = workers
+        self._base = base
+        self.bus = bus
+
+    def node(self, name: str, *topics: str, workers: int = 1, lease: float = LEASE) -> Node:
+        """Start a node, or start it again, and wait until it hears the bus."""
+        node = Node(self._base / name)
+        for _ in range(workers):
+            node.workers.append(self.worker(name, *topics, lease=lease))
+        node.hears()
+        return node
+
+    def worker(self, name: str, *topics: str, lease: float = LEASE, **settings: Any) -> Worker:
+        worker = self._workers.start(
+            NOTHING_SHARED_NODE={
+                "DIRECTORY": str(self._base / name), "NAME": name, "LEASE": lease, "SLOTS": 2**16
+            },
+            NOTHING_SHARED_BUS={**self.bus, **settings},
+        )  # fmt: skip
+        worker.run(acts.join, *topics)
+        return worker

@@ -1,0 +1,147 @@
+"""What Django's own suite doesn't ask of a cache: transactions, async twins, options."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.db import transaction
+from django.test.utils import override_settings
+
+from nothing_shared.cache.backends import MachineCache
+from nothing_shared.causality.scopes import begin
+
+
+def test_mutable_values_are_nobody_elses(cache: MachineCache) -> None:
+    mine = [1]
+    cache.set("list", mine)
+    mine.append(2)
+    cache.get("list").append(3)
+    assert cache.get("list") == [1]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_set_in_a_transaction_is_seen_inside_at_once_and_outside_on_commit(
+    cache: MachineCache,
+) -> None:
+    begin()
+    cache.set("k", "old")
+    with transaction.atomic():
+        cache.set("k", "new")
+        assert cache.get("k") == "new"
+        assert in_another_thread(lambda: cache.get("k")) == "old"
+    assert in_another_thread(lambda: cache.get("k")) == "new"
+    assert cache.get("k") == "new"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_set_in_a_rolled_back_transaction_never_was(cache: MachineCache) -> None:
+    cache.set("k", "old")
+    with pytest.raises(KeyError), transaction.atomic():
+        cache.set("k", "new")
+        raise KeyError
+    assert cache.get("k") == "old"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_set_in_a_transaction_can_be_counted_touched_and_deleted_there(
+    cache: MachineCache,
+) -> None:
+    with transaction.atomic():
+        cache.set("n", 1)
+        assert cache.incr("n") == 2
+        assert cache.touch("n", 100)
+        assert not cache.add("n", 9)
+        assert cache.get("n") == 2
+        cache.set("gone", 1)
+        assert cache.delete("gone")
+        assert cache.get("gone") is None
+    assert cache.get("n") == 2
+    assert cache.get("gone") is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_delete_in_a_transaction_is_repeated_on_commit(cache: MachineCache) -> None:
+    cache.set("k", "old")
+    with transaction.atomic():
+        cache.delete("k")
+        assert cache.get("k") is None
+        in_another_thread(lambda: cache.get("k") or cache.set("k", "filled before the commit"))
+    assert cache.get("k") is None
+
+
+def test_async_twins_do_what_the_others_do(cache: MachineCache) -> None:
+    async def use() -> list[Any]:
+        await cache.aset("k", 1)
+        said = [await cache.aget("k"), await cache.aincr("k"), await cache.ahas_key("k")]
+        said.append(await cache.aadd("k", 5))
+        said.append(await cache.atouch("k", 50))
+        await cache.aset_many({"x": 1, "y": 2})
+        said.append(await cache.aget_many(["x", "y", "z"]))
+        await cache.adelete_many(["x"])
+        said.append(await cache.aget("x", "none"))
+
+        async def load() -> str:
+            await asyncio.sleep(0)
+            return "loaded"
+
+        said.append(await cache.aget_or_set("l", load))
+        said.append(await cache.aget_or_set("l", None))
+        said.append(await cache.adelete("l"))
+        await cache.aclear()
+        said.append(await cache.aget("k"))
+        return said
+
+    assert asyncio.run(use()) == [
+        1, 2, True, False, True, {"x": 1, "y": 2}, "none", "loaded", "loaded", True, None,
+    ]  # fmt: skip
+
+
+def test_a_cancelled_loader_frees_its_flight(cache: MachineCache) -> None:
+    async def use() -> str:
+        async def hang() -> None:
+            await asyncio.Event().wait()
+
+        leader = asyncio.create_task(cache.aget_or_set("k", hang))
+        await asyncio.sleep(0)
+        leader.cancel()
+        return str(await asyncio.wait_for(cache.aget_or_set("k", lambda: "value"), 5))
+
+    assert asyncio.run(use()) == "value"
+
+
+def test_a_loader_may_ask_for_its_own_key(cache: MachineCache) -> None:
+    assert cache.get_or_set("k", lambda: cache.get_or_set("k", lambda: 1) + 1) == 2
+
+
+def test_unknown_options_are_refused_at_construction(node: Any) -> None:
+    with (
+        override_settings(
+            CACHES={"default": {"BACKEND": f"{MachineCache.__module__}.MachineCache",
+                                "OPTIONS": {"L1_BITES": 1}}}
+        ),
+        pytest.raises(ImproperlyConfigured, match='Did you mean "L1_BYTES"'),
+    ):
+        from django.core.cache import caches
+
+        caches["default"]
+
+
+def test_the_backend_refuses_to_work_without_its_app(node: Any, settings: Any) -> None:
+    settings.INSTALLED_APPS = [
+        name for name in settings.INSTALLED_APPS if name != "nothing_shared.cache"
+    ]
+    with pytest.raises(ImproperlyConfigured, match="INSTALLED_APPS"):
+        MachineCache("", {})
+
+
+def in_another_thread(function: Any) -> Any:
+    import threading
+
+    answers: list[Any] = []
+    thread = threading.Thread(target=lambda: answers.append(function()))
+    thread.start()
+    thread.join()
+    return answers[0]

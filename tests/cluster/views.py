@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import asyncio
+import os
+
+from asgiref.sync import sync_to_async
+from django.core.cache import cache
+from django.db import transaction
+from django.db.models import F
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+from nothing_shared.cache import cached_page, trace
+from nothing_shared.causality.scopes import current
+from tests.cluster.fair.models import Sale, Stall
+
+
+def stall(request: HttpRequest, pk: int) -> HttpResponse:
+    with trace() as outcomes:
+        sold = cache.get_or_set(f"sold:{pk}", lambda: Stall.objects.get(pk=pk).sold, 600)
+    return JsonResponse({"sold": sold, "tier": outcomes[-1].tier, "pid": os.getpid()})
+
+
+@cached_page(600)
+def page(request: HttpRequest, pk: int) -> HttpResponse:
+    return HttpResponse(f"{Stall.objects.get(pk=pk).sold} sold")
+
+
+def sell(request: HttpRequest, pk: int) -> HttpResponse:
+    with transaction.atomic():
+        Stall.objects.filter(pk=pk).update(sold=F("sold") + 1)
+        Sale.objects.create(stall_id=pk)
+    return JsonResponse({"sold": Stall.objects.get(pk=pk).sold})
+
+
+def fail_after_selling(request: HttpRequest, pk: int) -> HttpResponse:
+    sell(request, pk)
+    raise RuntimeError("after the commit")
+
+
+async def asell(request: HttpRequest, pk: int) -> HttpResponse:
+    return await sync_to_async(sell)(request, pk)
+
+
+async def astall(request: HttpRequest, pk: int) -> HttpResponse:
+    async def load() -> int:
+        return (await Stall.objects.aget(pk=pk)).sold
+
+    with trace() as outcomes:
+        sold = await cache.aget_or_set(f"sold:{pk}", load, 600)
+    return JsonResponse({"sold": sold, "tier": outcomes[-1].tier, "pid": os.getpid()})
+
+
+async def ascope(request: HttpRequest) -> HttpResponse:
+    """Say whether another request's reads or misses are visible in this one."""
+    unit = current()
+    seen = [repr(unit._reads), repr(unit.attachments), len(unit.used)]
+    pk = int(request.GET.get("pk", "1"))
+    await cache.aget(f"missed-{pk}-{id(request)}")
+    await asyncio.sleep(0.01)
+    await Stall.objects.filter(pk=pk).afirst()
+    reads = sorted(keys or () for keys in unit._reads.values())
+    return JsonResponse({"before": seen, "reads": [sorted(keys) for keys in reads]})
