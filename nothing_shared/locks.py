@@ -31,13 +31,14 @@ class MachineLock:
 
     def __init__(self, path: Path, *, timeout: float = 1.0) -> None:
         self.path = path
+        self._name = os.fspath(path)
         self.timeout = timeout
         self._forget()
         _locks.add(self)
 
     def _forget(self) -> None:
         self._thread_lock = threading.Lock()
-        self._fd = -1
+        self._fd = self._inode = -1
 
     @contextmanager
     def held(self, timeout: float | None = None) -> Iterator[None]:
@@ -54,24 +55,44 @@ class MachineLock:
         if not self._thread_lock.acquire(timeout=timeout):
             raise LockTimeout(f"another thread held {self.path} for over {timeout} s")
         try:
-            if self._fd < 0:
-                self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            if not _flock_until(self._fd, deadline):
-                raise LockTimeout(f"another process held {self.path} for over {timeout} s")
+            while True:
+                if self._fd < 0:
+                    self._open()
+                if not _flock_until(self._fd, deadline):
+                    raise LockTimeout(f"another process held {self.path} for over {timeout} s")
+                if not self._was_replaced():
+                    return
+                self._close()
         except BaseException:
             self._thread_lock.release()
             raise
 
+    def _was_replaced(self) -> bool:
+        """Say whether others now lock another file: this one was deleted, and made again."""
+        try:
+            return os.stat(self._name).st_ino != self._inode
+        except OSError:
+            return False
+
+    def _open(self) -> None:
+        self._fd = os.open(self._name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._inode = os.fstat(self._fd).st_ino
+
     def release(self) -> None:
+        if self._fd < 0:  # a child forked inside the block: the lock is its parent's
+            return
         fcntl.flock(self._fd, fcntl.LOCK_UN)
         self._thread_lock.release()
 
     def close(self) -> None:
         """Close the file; the next use opens whatever then stands at the path."""
         with self._thread_lock:
-            if self._fd >= 0:
-                os.close(self._fd)
-                self._fd = -1
+            self._close()
+
+    def _close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
 
 
 def _flock_until(fd: int, deadline: float) -> bool:

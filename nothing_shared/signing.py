@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.encoding import force_bytes
 from itsdangerous import BadSignature, Signer
 
@@ -49,5 +50,10 @@ def signer(purpose: str) -> Signer:
     Whatever ``SECRET_KEY_FALLBACKS`` signed is accepted, so keys rotate on a rolling deploy.
     The purpose is part of the derived key: a signature made for one purpose is void for another.
     """
-    keys = (*reversed(settings.SECRET_KEY_FALLBACKS), settings.SECRET_KEY)
+    fallbacks = settings.SECRET_KEY_FALLBACKS
+    if isinstance(fallbacks, (str, bytes)):  # each of its letters would be a key
+        raise ImproperlyConfigured(
+            "SECRET_KEY_FALLBACKS is a text, and must be a list of keys: SECRET_KEY_FALLBACKS = [old_key]."
+        )
+    keys = (*reversed(fallbacks), settings.SECRET_KEY)
     return _signer(keys, f"nothing_shared.{purpose}")

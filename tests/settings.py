@@ -6,7 +6,6 @@ import atexit
 import os
 import shutil
 import tempfile
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +43,6 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "tests.causality.shop",
 ]
-INSTALLED_APPS = [name for name in INSTALLED_APPS if find_spec(f"{name}.apps")]
 
 MIDDLEWARE = ["nothing_shared.causality.middleware.CausalityMiddleware"]
 ROOT_URLCONF = "tests.urls"

@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import logging
 import os
 import socket
 import sys
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
-__all__ = ["LONGEST_NAP", "ear", "kick"]
+__all__ = ["ear", "kick"]
+
+logger = logging.getLogger("nothing_shared.bus")
 
 HAS_ABSTRACT_SOCKETS = sys.platform == "linux"
 
-LONGEST_NAP = 3600.0 if HAS_ABSTRACT_SOCKETS else 0.005
-"""Seconds that a reader may sleep without missing anything: elsewhere than on Linux it polls."""
+KICKED, POLLING = 3600.0, 0.005
+"""Seconds that a reader may sleep: where nobody can wake it, it polls."""
 
 
 def kick(names: Iterable[str]) -> None:
@@ -28,20 +32,34 @@ def kick(names: Iterable[str]) -> None:
 
 
 @contextlib.contextmanager
-def ear(name: str, woken: asyncio.Event) -> Iterator[None]:
-    """Set the event on every kick; in a coroutine."""
-    if not HAS_ABSTRACT_SOCKETS:
-        yield
+def ear(name: str, woken: asyncio.Event) -> Iterator[float]:
+    """Set the event on every kick, in a coroutine; yield the seconds that one may sleep at most."""
+    sock = _bound(name)
+    if sock is None:
+        yield POLLING
         return
     loop = asyncio.get_running_loop()
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-        sock.setblocking(False)
+    loop.add_reader(sock, _wake, sock, woken)
+    try:
+        yield KICKED
+    finally:
+        loop.remove_reader(sock)
+        _sockets.discard(sock)
+        sock.close()
+
+
+def _bound(name: str) -> socket.socket | None:
+    if not HAS_ABSTRACT_SOCKETS:
+        return None
+    sock = _socket()
+    try:
         sock.bind(f"\0{name}")
-        loop.add_reader(sock, _wake, sock, woken)
-        try:
-            yield
-        finally:
-            loop.remove_reader(sock)
+    except OSError as failure:  # the name is anybody's to take: a stranger's, or a forked child's
+        logger.warning("nobody can wake this agent, so it polls: %s", failure)
+        _sockets.discard(sock)
+        sock.close()
+        return None
+    return sock
 
 
 def _wake(sock: socket.socket, woken: asyncio.Event) -> None:
@@ -51,14 +69,28 @@ def _wake(sock: socket.socket, woken: asyncio.Event) -> None:
     woken.set()
 
 
-_senders: dict[int, socket.socket] = {}
+_sockets: set[socket.socket] = set()
 
 
+def _socket() -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    sock.setblocking(False)
+    _sockets.add(sock)
+    return sock
+
+
+@lru_cache(maxsize=1)
 def _sender() -> socket.socket:
-    pid = os.getpid()
-    if pid not in _senders:
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        sock.setblocking(False)
-        _senders[pid] = sock
-        atexit.register(sock.close)
-    return _senders[pid]
+    return _socket()
+
+
+def _close_all() -> None:
+    """Let go of a parent's sockets in its child, or of one's own at exit."""
+    for sock in _sockets:
+        sock.close()
+    _sockets.clear()
+    _sender.cache_clear()
+
+
+os.register_at_fork(after_in_child=_close_all)
+atexit.register(_close_all)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pickle import loads
 from typing import Any, cast
 
+from asgiref.sync import sync_to_async
 from django.apps import apps
 from django.core.cache.backends.base import (
     DEFAULT_TIMEOUT,
@@ -15,7 +16,7 @@ from django.core.cache.backends.base import (
     default_key_func,
     memcache_key_warnings,
 )
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, SynchronousOnlyOperation
 
 from nothing_shared.cache import fills, writes
 from nothing_shared.cache.conf import BACKEND, cache_options
@@ -45,6 +46,9 @@ class MachineCache(BaseCache):
     missed is a local fill. Timeouts count on a clock that nobody steps.
     """
 
+    _head: str | None
+    """What the names of this version's entries begin with; None if a function makes them."""
+
     def __init__(self, location: str, params: Mapping[str, Any]) -> None:
         super().__init__(dict(params))
         if not apps.is_installed("nothing_shared.cache"):
@@ -54,9 +58,19 @@ class MachineCache(BaseCache):
             )
         self._location = location or "default"
         self._options = cache_options(self._location, params.get("OPTIONS") or {})
-        has_plain_keys = self.key_func is default_key_func
-        self._head = f"{self.key_prefix}:{self.version}:" if has_plain_keys else None
         self._open()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Keep the beginning of all names at hand; tests and subclasses may assign its parts."""
+        super().__setattr__(name, value)
+        if name in ("key_func", "key_prefix", "version"):
+            super().__setattr__("_head", self._plain_head())
+
+    def _plain_head(self) -> str | None:
+        made = self.__dict__
+        if made.get("key_func") is not default_key_func or "version" not in made:
+            return None
+        return f"{self.key_prefix}:{self.version}:"
 
     def _open(self) -> Store:
         self._store = store = store_for(self._location, self._options)
@@ -228,8 +242,7 @@ class MachineCache(BaseCache):
         store, scope = self._ready(), scopes.current()
         was_there = self.look_up(name) is not None
         scope.attachments.get("overlay", {}).pop((store.location, name), None)
-        touch((store.key_slot(name),))
-        self._know(scope, store.key_slot(name))
+        self._change(scope, store.key_slot(name))
         store.l1.discard(name)
         store.l2.delete(name)
         return was_there
@@ -238,14 +251,12 @@ class MachineCache(BaseCache):
         store = self._ready()
         scope = scopes.current()
         scope.attachments.pop("overlay", None)
-        touch((store.slot,))
-        self._know(scope, store.slot)
+        self._change(scope, store.slot)
         store.clear()
 
-    def _know(self, scope: Scope, slot: int) -> None:
-        """Let what this scope does next depend on a slot from its own change of it on."""
-        table = self._store.table
-        scope.knows(table.index(slot), table.clock())
+    def _change(self, scope: Scope, slot: int) -> None:
+        """Change a slot everywhere; what this scope does next depends on it from then on."""
+        scope.knows(self._store.table.index(slot), touch((slot,)) + 1)
 
     def upkeep(self) -> None:
         """Free what killed workers hold; the node's agent calls it now and then."""
@@ -332,12 +343,12 @@ class MachineCache(BaseCache):
         *,
         depends_on: Iterable[Name] = (),
     ) -> None:
-        self.set(key, value, timeout, version, depends_on=depends_on)
+        await _pickling(self.set, key, value, timeout, version, depends_on=depends_on)
 
     async def aadd(
         self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
     ) -> bool:
-        return self.add(key, value, timeout, version)
+        return bool(await _pickling(self.add, key, value, timeout, version))
 
     async def atouch(
         self, key: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
@@ -359,7 +370,9 @@ class MachineCache(BaseCache):
     async def aset_many(
         self, data: Mapping[Any, Any], timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
     ) -> list[Any]:
-        return self.set_many(dict(data), timeout, version)
+        for key, value in data.items():
+            await self.aset(key, value, timeout, version)
+        return []
 
     async def adelete_many(self, keys: Iterable[Any], version: int | None = None) -> None:
         self.delete_many(keys, version)
@@ -368,3 +381,9 @@ class MachineCache(BaseCache):
         self.clear()
 
 
+async def _pickling(write: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Pickle on the event loop, or in a thread if that makes a value ask the database."""
+    try:
+        return write(*args, **kwargs)
+    except SynchronousOnlyOperation:
+        return await sync_to_async(write)(*args, **kwargs)

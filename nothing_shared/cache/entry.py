@@ -14,7 +14,7 @@ __all__ = ["MOST_VISITS", "Entry", "decode", "encode", "register_text"]
 MOST_VISITS = 3
 """Where :attr:`Entry.frequency` stops counting."""
 
-OVERHEAD = 420
+OVERHEAD = 460
 """Bytes of one entry besides its value and slots: itself, its times, and its places in L1."""
 
 SLOT = 40

@@ -11,6 +11,7 @@ from nothing_shared.cache.signals import fill_refused
 from nothing_shared.cache.store import Store
 from nothing_shared.causality.scopes import Scope
 from nothing_shared.clock import NEVER, SECOND
+from nothing_shared.node.slots import EPOCH
 
 __all__ = ["expiry", "keep", "recall_miss", "remember_miss"]
 
@@ -72,11 +73,11 @@ def keep(
     """
     own = (store.key_slot(name), store.slot, *extra)
     if only:
-        since = dict.fromkeys(store.table.indexes(own), begun)
+        since = dict.fromkeys((EPOCH, *store.table.indexes(own)), begun)
     else:
         since = scope.dependencies(store.table, own, begun=begun)
-    oldest = min(begun, *since.values())
-    entry = Entry.of(value, begun=oldest, expires=expires, slots=tuple(since))
+    places = tuple(index for index in since if index != EPOCH)
+    entry = Entry.of(value, begun=min(since.values()), expires=expires, slots=places)
     can_be_kept = scope.may_fill and not scope.is_pending(since)
     if can_be_kept and not store.keep_fill(name, entry, since):
         fill_refused.send_robust(sender=Store, name=name)

@@ -71,11 +71,16 @@ class Keeper:
     def acquire(self, timeout: float | None = None) -> None:
         """Get the machine's lock; raise ``LockTimeout``, at once if that has just happened."""
         wait = self.lock.timeout if timeout is None else timeout
+        if time.monotonic() < self._hurry_until:
+            wait = 0
         try:
-            self.lock.acquire(0 if time.monotonic() < self._hurry_until else wait)
+            self.lock.acquire(wait)
         except LockTimeout:
             self._hurry_until = time.monotonic() + PAUSE
             raise
+        except FileNotFoundError:
+            self.lock.path.parent.mkdir(mode=0o700, exist_ok=True)
+            self.lock.acquire(wait)
 
     def reopened(self) -> Records | None:
         """Open the files that now stand at the path, for a writer that holds the lock."""
@@ -123,12 +128,9 @@ class Keeper:
         if self.records is not None or self.is_forking:
             return
         self.path.parent.mkdir(mode=0o700, exist_ok=True)
-        try:
-            if self._damaged is not None and identity_of(self.path) == self._damaged:
-                remove_records(self.path)
-        except FileNotFoundError:
-            pass
-        self._damaged = None
+        damaged, self._damaged = self._damaged, None
+        if damaged is not None and self.path.exists() and identity_of(self.path) == damaged:
+            remove_records(self.path)
         self.full_times = 0
         self.records = open_records(self.path, self.max_bytes, boot_id())
 

@@ -129,8 +129,8 @@ class L1:
         return True
 
     def _evict(self) -> None:
-        is_small_over = self._small_bytes > self._share * self.max_bytes
-        if not (is_small_over or not self._main) or not self._evict_from_small():
+        is_small_spared = self._main and self._small_bytes <= self._share * self.max_bytes
+        if is_small_spared or not self._evict_from_small():
             self._evict_from_main()
 
     def _evict_from_small(self) -> bool:

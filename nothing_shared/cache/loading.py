@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from asgiref.sync import sync_to_async
+from django.core.exceptions import SynchronousOnlyOperation
+
 from nothing_shared.cache import fills
 from nothing_shared.cache.conf import CacheOptions
 from nothing_shared.cache.entry import Entry
@@ -95,7 +98,10 @@ class Loading:
                 value = load()
                 if inspect.isawaitable(value):
                     value = await value
-                entry = self._keep(scope, begun, value)
+                try:
+                    entry = self._keep(scope, begun, value)
+                except SynchronousOnlyOperation:  # pickling it asks the database
+                    entry = await sync_to_async(self._keep)(scope, begun, value)
             scopes.current().use(entry)
             return value
         except Exception:

@@ -69,7 +69,10 @@ class Records:
         for place in (first, first + 1):
             word = places[place]
             if word >> WORD_SHIFT == tag and word:
-                record = self.read(self.env.begin(), word, key)
+                database = self.main if word & MAIN else self.small
+                record = self.env.begin().get(database_key(word, key), None, database)
+                if record is not None and len(record) == self.chunk:
+                    record = self.read(self.env.begin(buffers=True), word, key)
                 if record is not None:
                     hints.visit(place)
                     return record
@@ -91,13 +94,15 @@ class Records:
             self.hints.forget(place)
         return bool(places)
 
-    def read(self, txn: Transaction, word: int, key: bytes) -> bytes | None:
-        """Return the record to which a word hints; None if it isn't there."""
+    def read(
+        self, txn: Transaction | lmdb.Transaction[memoryview], word: int, key: bytes
+    ) -> bytes | None:
+        """Return the record to which a word hints, copied once; None if it isn't there."""
         full_key = database_key(word, key)
         database = self.main if word & MAIN else self.small
         part = txn.get(full_key, None, database)
         if part is None or len(part) != self.chunk:
-            return part
+            return None if part is None else bytes(part)
         parts = [part]
         while len(part) == self.chunk:
             part = txn.get(_continued(full_key, len(parts)), None, database)

@@ -106,8 +106,6 @@ class Store:
         """
         changed = self.table.changed
         with self.table.lock.held():
-            if changed[slots.EPOCH] >= entry.begun:
-                return False
             if any(changed[index] >= begun for index, begun in since.items()):
                 return False
             if self.table.leased():

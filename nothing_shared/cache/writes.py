@@ -21,8 +21,7 @@ def replace(store: Store, scope: Scope, name: str, entry: Entry) -> None:
     """Make an entry the key's, and have every other copy forgotten."""
     change = Change.of((store.key_slot(name),))
     with _announced(change), _exclusive(store) as shared:
-        _put_after(store, shared, name, entry, change)
-    scope.knows(store.table.index(change.slots[0]), entry.begun)
+        _put_after(store, scope, shared, name, entry, change)
 
 
 def replace_on_commit(store: Store, scope: Scope, name: str, entry: Entry) -> bool:
@@ -68,18 +67,18 @@ def update(
         found = None if record is None else decode(record, store.table.id)
         entry = compute(found or store.l1.entries.get(name))
         if entry is not None:
-            _put_after(store, shared, name, entry, Change.of((store.key_slot(name),)))
-            scope.knows(store.table.index(store.key_slot(name)), entry.begun)
+            _put_after(store, scope, shared, name, entry, Change.of((store.key_slot(name),)))
         return entry
 
 
-def _put_after(store: Store, shared: Any, name: str, entry: Entry, change: Change) -> None:
+def _put_after(
+    store: Store, scope: Scope, shared: Any, name: str, entry: Entry, change: Change
+) -> None:
     """Have other workers' copies forgotten first; what begins after that is the new one."""
-    store.table.apply(change)
-    applied = store.table.changed[store.table.index(change.slots[0])]
-    entry.begun = store.table.clock()
-    while entry.begun <= applied:
-        entry.begun = store.table.clock()
+    # Whatever is applied after it gets a later time, and so a newer one than this entry.
+    with scope.knowing(store.table) as known:
+        entry.begun = store.table.apply(change, known=known) + 1
+    scope.knows(store.table.index(change.slots[0]), entry.begun)
     shared.put(name, encode(entry, store.table.id))
     store.hold(name, entry)
 

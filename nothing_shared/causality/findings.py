@@ -102,8 +102,6 @@ def written_reaches(known: Schema, models: Schema, found: Findings) -> tuple[Rea
     cascades: Reaches = dict(models.cascades)
     for table, body in found.triggers:
         extend(triggers, fold(table), None if body is None else reach_of_trigger(body, known))
-    for heir, parent in found.heirs:
-        extend(triggers, fold(heir), {fold(parent)})
     for table, _ in found.definitions:
         shadows = {name for name in known.tables if name.startswith(f"{fold(table)}_")}
         extend(triggers, fold(table), shadows)
@@ -115,7 +113,18 @@ def written_reaches(known: Schema, models: Schema, found: Findings) -> tuple[Rea
             extend(cascades, fold(key.parent), {fold(key.child)})
         if key.on_update:
             extend(triggers, fold(key.parent), {fold(key.child)})
+    for reaches in (triggers, cascades):
+        inherit(reaches, found.heirs)
+    for heir, parent in found.heirs:
+        extend(triggers, fold(heir), {fold(parent)})
     return triggers, cascades
+
+
+def inherit(reaches: Reaches, heirs: list[tuple[str, str]]) -> None:
+    """Let a parent reach what its heirs do: its rows are theirs, whatever their depth."""
+    for _ in {parent for _, parent in heirs}:
+        for heir, parent in heirs:
+            extend(reaches, fold(parent), reaches.get(fold(heir), frozenset()))
 
 
 def extend(reaches: Reaches, name: str, more: Iterable[str] | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from nothing_shared.causality.sql import END
+from nothing_shared.causality.sql import END, is_name, is_string
 
 if TYPE_CHECKING:
     from nothing_shared.causality.statement import Frame, Statement
@@ -16,7 +16,7 @@ Handler = Callable[["Statement", "Frame", str], None]
 
 
 def handlers_of(vendor: str) -> dict[str, Handler]:
-    return HANDLERS if vendor == "sqlite" else HANDLERS_WHERE_RESERVED
+    return VENDORS.get(vendor, OTHER)
 
 
 def opens(statement: Statement, frame: Frame, token: str) -> None:
@@ -28,7 +28,7 @@ def closes(statement: Statement, frame: Frame, token: str) -> None:
 
 
 def comma(statement: Statement, frame: Frame, token: str) -> None:
-    if frame.in_with:
+    if frame.in_with and statement.before() == [")"]:
         frame.expects = "cte"
     elif frame.in_from:
         frame.expects = "read"
@@ -129,6 +129,12 @@ def update(statement: Statement, frame: Frame, token: str) -> None:
         frame.expects = "write"
 
 
+def in_(statement: Statement, frame: Frame, token: str) -> None:
+    """Read a table that SQLite takes in place of a list: ``x IN table``."""
+    if is_name(statement.after()) or is_string(statement.after()):
+        frame.expects = "read"
+
+
 def or_(statement: Statement, frame: Frame, token: str) -> None:
     if statement.before() == ["insert"]:
         statement.is_upsert = True
@@ -139,7 +145,7 @@ def conflict(statement: Statement, frame: Frame, token: str) -> None:
         statement.is_upsert = True
 
 
-HANDLERS: dict[str, Handler] = {
+COMMON: dict[str, Handler] = {
     "(": opens,
     ")": closes,
     ",": comma,
@@ -162,7 +168,10 @@ HANDLERS: dict[str, Handler] = {
     "with": with_,
 }
 for word in "group having order limit returning values union intersect except".split():
-    HANDLERS[word] = end_from
+    COMMON[word] = end_from
 
 # In SQLite these may be names, and a name must not end the list of tables.
-HANDLERS_WHERE_RESERVED = HANDLERS | dict.fromkeys("fetch for offset window".split(), end_from)
+SQLITE = COMMON | {"in": in_}
+POSTGRESQL = COMMON | dict.fromkeys("fetch for offset window".split(), end_from)
+OTHER = POSTGRESQL | dict.fromkeys(("apply", "straight_join"), join)
+VENDORS = {"sqlite": SQLITE, "postgresql": POSTGRESQL}

@@ -36,8 +36,11 @@ class Observer:
     ) -> Any:
         connection = context["connection"]
         pending.settle(connection)
-        # Whatever the statement is: the first of a transaction may fix what all the others see.
-        scopes.current().begin(boottime_ns())
+        unit = scopes.current()
+        if unit.begun is None:
+            process.current()  # what is read before this node hears of changes could not be judged
+            # Whatever the statement is: the first of a transaction may fix what all the others see.
+            unit.begin(boottime_ns())
         footprint = analyse(sql, schema_for(connection))
         if footprint.controls:
             return execute(sql, params, many, context)

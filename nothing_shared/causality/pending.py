@@ -10,6 +10,7 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from nothing_shared.causality.scopes import Scope, current
+from nothing_shared.locks import LockTimeout
 from nothing_shared.node import process
 from nothing_shared.node.change import Change
 from nothing_shared.node.intents import Intent
@@ -176,8 +177,8 @@ def open_transactions() -> list[Pending]:
     ]
 
 
-def touch(touched: Iterable[int]) -> None:
-    """Change slots now, and once more when the open transactions commit.
+def touch(touched: Iterable[int]) -> int:
+    """Change slots now, and once more when the open transactions commit; return when it was now.
 
     Now, so that this unit of work sees it; then, so that no fill from before the commit outlives it.
     """
@@ -185,15 +186,21 @@ def touch(touched: Iterable[int]) -> None:
     for pending in open_transactions():
         pending.add(change.slots)
     node = process.current()
-    announce(node, change, node.intend(change.slots))
+    return announce(node, change, node.intend(change.slots))
 
 
-def announce(node: process.Node, change: Change, intent: Intent | None) -> None:
-    """Take in and send a change of this scope's; if that can't be done now, the agent does it."""
-    unit = current()
+def announce(node: process.Node, change: Change, intent: Intent | None) -> int:
+    """Take in and send a change of this scope's, and return when; 0 if the agent has to do it."""
+    unit, when = current(), 0
     if change:
         unit.changed(change)
+        try:
+            with unit.knowing(node.table) as known:
+                when = node.apply(change, known=known)
+        except LockTimeout:
+            pass
     if not node.commit(change, intent):
         unit.refuse_cached()
+    return when
 
 

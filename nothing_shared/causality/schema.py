@@ -122,7 +122,6 @@ class Schemas:
         with self._lock:
             self._generation += 1
             self._retry.clear()
-            self._models.clear()
             for name in [name for name in self._known if alias in (None, name[0])]:
                 del self._known[name]
 

@@ -46,6 +46,7 @@ class Scope:
     """
 
     __slots__ = (
+        "_known",
         "_reads",
         "_reads_anything",
         "used",
@@ -91,6 +92,7 @@ class Scope:
         self.used: list[Used] = []
         """Entries hit and not folded in yet; whoever adds one folds past FOLD_AFTER."""
         self._since: dict[int, int] = {}
+        self._known: dict[int, int] = {}
 
     def begin(self, now: int) -> None:
         """Note that a statement is about to be sent."""
@@ -128,10 +130,24 @@ class Scope:
                     since[index] = begun
 
     def changed(self, change: Change) -> None:
-        """Note a change that was made here: its client's ticket is to carry it."""
+        """Note a change that is made here: its client's ticket is to carry it."""
         self.writes += 1
         if not self.is_implicit:
             self.changes.append(change)
+
+    @contextmanager
+    def knowing(self, table: ChangeTable) -> Iterator[dict[int, int] | None]:
+        """Let this scope know what it changes in the block, where nobody says where it ends.
+
+        Such a scope may last as long as its process, and would else never fill again what it once
+        wrote itself. Gives the ``known`` of :meth:`ChangeTable.apply`.
+        """
+        if not self.is_implicit:
+            yield None
+            return
+        known = self.dependencies(table, begun=table.clock())
+        yield known
+        self._known.update(known)
 
     def refuse_cached(self) -> None:
         """Have everything computed anew from here on: what is cached can't be judged."""
@@ -148,7 +164,7 @@ class Scope:
     ) -> dict[int, int]:
         """Return the places in the change table on which a fill depends, and since when on each.
 
-        They are those of all that was read so far, and of ``extra`` slots since ``begun``.
+        They are those of all that was read so far, of ``extra`` slots since ``begun``, and ``EPOCH``.
         """
         self.fold()
         since = dict(self._since)
@@ -158,9 +174,13 @@ class Scope:
             since[index] = min(first, since.get(index, first))
         for index in table.indexes(extra):
             since[index] = min(begun, since.get(index, begun))
-        if len(since) <= MAX_SLOTS:
-            return since
-        return {slots.ANY: min(since.values()), **{index: begun for index in table.indexes(extra)}}
+        oldest = min(first, *since.values()) if since else first
+        if len(since) > MAX_SLOTS:
+            since = {slots.ANY: oldest, **dict.fromkeys(table.indexes(extra), begun)}
+        since[slots.EPOCH] = oldest
+        for index in since.keys() & self._known.keys():
+            since[index] = max(since[index], self._known[index])
+        return since
 
     def is_pending(self, indexes: Iterable[int]) -> bool:
         """Say whether an open transaction of this scope has touched any of these places."""

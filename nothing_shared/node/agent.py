@@ -8,6 +8,7 @@ import fcntl
 import logging
 import os
 import threading
+import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -76,10 +77,17 @@ class Agent:
         self._run()
 
     def _run(self) -> None:
-        asyncio.run(self._stand())
+        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+            runner.run(self._stand())
+        if self._node.table.is_retired and not self._stopping.is_set():
+            try:
+                self._node.give_way()
+            except Exception:
+                logger.exception("node %s can't join anew; its next use tries again", self._node.name)
 
     async def _stand(self) -> None:
         loop = asyncio.get_running_loop()
+        _loops.add(loop)
         self._wake = lambda: loop.call_soon_threadsafe(self._woken.set)
         while not self._stopping.is_set():
             if not self._node.table.is_current():
@@ -95,13 +103,14 @@ class Agent:
 
     async def _nap(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._woken.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
 
     @contextlib.contextmanager
     def _seat(self) -> Iterator[int | None]:
         self._open_term_if_stalled()
         term = self._node.table.words[layout.AGENT_TERM]
-        path = self._node.directory / f"agent-{term}.lock"
+        path = self._node.directory / f"agent-{self._node.table.id:x}-{term}.lock"
         try:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except FileNotFoundError:
@@ -113,10 +122,12 @@ class Agent:
             os.close(fd)
             yield None
             return
+        _seats.add(fd)
         try:
-            yield term
+            yield term if self._node.table.words[layout.AGENT_TERM] == term else None
         finally:
             self.is_leading = False
+            _seats.discard(fd)
             os.close(fd)
 
     def _open_term_if_stalled(self) -> None:
@@ -156,6 +167,29 @@ class Agent:
             except Exception:
                 logger.exception("duty %s of node %s failed and starts again", name, self._node.name)
             await asyncio.sleep(RESTART_AFTER)
+
+
+_seats: set[int] = set()
+_loops: weakref.WeakSet[asyncio.AbstractEventLoop] = weakref.WeakSet()
+
+
+def _let_go_in_child() -> None:
+    """Close what a child inherits of its parent's agent, which runs on in the parent alone.
+
+    The loop can't be closed as such: that would unregister its sockets in the parent as well.
+    """
+    for fd in _seats:
+        os.close(fd)
+    _seats.clear()
+    for loop in list(_loops):
+        for name in ("_selector", "_ssock", "_csock"):
+            inherited = getattr(loop, name, None)
+            if inherited is not None:
+                inherited.close()
+    _loops.clear()
+
+
+os.register_at_fork(after_in_child=_let_go_in_child)
 
 
 def beat_age(node: Node) -> float | None:

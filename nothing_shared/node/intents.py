@@ -29,7 +29,7 @@ class Intent:
 
     def note(self, touched: Iterable[int], *, session: int = 0, database: int = 0) -> None:
         """Add slots; past the cell's capacity the intent is to change everything."""
-        new = [slot for slot in touched if slot not in self._noted]
+        new = [slot for slot in dict.fromkeys(touched) if slot not in self._noted]
         if not new:
             return
         words, base, count = self._table.words, self._base, len(self._noted)
@@ -48,6 +48,17 @@ class Intent:
         self._table.words[self._base + layout.CELL_COUNT] = 0
         self._noted.clear()
 
+    def hand_over(self) -> None:
+        """Leave the cell to the agent as a dead writer's whose session can't commit any more."""
+        words = self._table.words
+        if words[self._base + layout.CELL_OWNER] == os.getpid():
+            words[self._base + layout.CELL_SESSION] = 0
+            words[self._base + layout.CELL_OWNER] = 0
+
+    def __del__(self) -> None:
+        if self._noted:  # a thread that ended, or a connection that was dropped, in a transaction
+            self.hand_over()
+
 
 @dataclass(frozen=True, slots=True)
 class Overdue:
@@ -59,6 +70,12 @@ class Overdue:
     is_orphaned: bool
     session: int
     database: int
+    since: int
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """Tell one intent from the next in the same cell."""
+        return self.cell, self.since
 
 
 class Intents:
@@ -112,16 +129,17 @@ class Intents:
                 continue
             base = layout.INTENTS + cell * layout.CELL_WORDS
             orphaned = not self._is_owned(base)
-            age = now - words[base + layout.CELL_SINCE]
-            if orphaned or age > patience:
+            since = words[base + layout.CELL_SINCE]
+            if orphaned or now - since > patience:
                 first = base + layout.CELL_SLOTS
                 yield Overdue(
                     cell,
                     tuple(words[first : first + min(count, CAPACITY)]),
-                    age,
+                    now - since,
                     orphaned,
                     words[base + layout.CELL_SESSION],
                     words[base + layout.CELL_DATABASE],
+                    since,
                 )
 
     def bury(self, overdue: Overdue) -> None:

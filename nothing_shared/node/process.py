@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import logging
 import os
@@ -11,9 +12,9 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from nothing_shared.clock import SECOND, Clock, boottime_ns
+from nothing_shared.clock import NEVER, SECOND, Clock, boottime_ns
 from nothing_shared.locks import LockTimeout
-from nothing_shared.node.agent import Agent
+from nothing_shared.node.agent import Agent, duty
 from nothing_shared.node.change import Change
 from nothing_shared.node.conf import NodeSettings, node_settings
 from nothing_shared.node.directory import ensure, node_directory
@@ -66,7 +67,10 @@ def on_close(closer: Callable[[Node], None]) -> None:
 
 
 def on_orphan(check: Callable[[Overdue], bool]) -> None:
-    """Register a test for whether a dead writer's database session may still commit."""
+    """Register a test for whether a dead writer's database session may still commit.
+
+    It is called in a thread of its own, where it may ask the database; raising means that it may.
+    """
     if check not in _session_checks:
         _session_checks.append(check)
 
@@ -83,10 +87,12 @@ class Node:
         self.intents = Intents(self.table)
         self.agent = Agent(self)
         self.pid = os.getpid()
+        self._ended: set[tuple[int, int]] = set()
+        """Intents of dead writers whose sessions can't commit any more."""
 
-    def apply(self, change: Change) -> bool:
-        """Take in a change that somebody else announced."""
-        return self.table.apply(change)
+    def apply(self, change: Change, *, known: dict[int, int] | None = None) -> int:
+        """Take in a change, without announcing it, and return when; 0 if it was taken in before."""
+        return self.table.apply(change, known=known)
 
     def intend(
         self, touched: Iterable[int], *, session: int = 0, database: int = 0
@@ -102,37 +108,65 @@ class Node:
     def commit(self, change: Change, intent: Intent | None = None) -> bool:
         """Take in and announce a change of this process's own; clear its intent once both are done.
 
-        False if a lock or the bus was out of reach: the intent stands, and the agent does it.
+        False if a lock or the bus was out of reach: the intent stands, and the agent does it. On a
+        node whose table was replaced meanwhile, it is the new one that takes in and announces.
         """
-        if not change:
-            if intent is not None:
-                self.intents.give_back(intent)
-            return True
+        done = True
+        if self.table.is_retired:
+            done = not change or current().commit(change)
+        elif change:
+            done = self._carry_out(change)
+        if done and intent is not None:
+            self.intents.give_back(intent)
+        elif not done and not self.table.is_retired:
+            self._leave_to_agent(change, intent)
+        return done
+
+    def _carry_out(self, change: Change) -> bool:
         try:
             self.table.apply(change)
             for announce in _announcers:
                 announce(self, change)
-        except (LockTimeout, OSError) as failure:
-            logger.warning("a change waits for the agent of node %s: %s", self.name, failure)
+        except Exception as failure:  # it is committed: nothing may keep others from hearing of it
+            expected = isinstance(failure, (LockTimeout, OSError))
+            logger.warning(
+                "a change waits for the agent of node %s: %r", self.name, failure, exc_info=not expected
+            )
             return False
-        if intent is not None:
-            self.intents.give_back(intent)
         return True
+
+    def _leave_to_agent(self, change: Change, intent: Intent | None) -> None:
+        try:
+            intent = intent or self.intents.claim()
+        except LockTimeout:
+            intent = None
+        if intent is None:
+            logger.error("node %s may serve what was true before a change of %s", self.name, change.slots)
+            return
+        intent.note(change.slots)
+        intent.hand_over()
 
     def sweep(self) -> None:
         """Take in and announce what dead and stalled writers may have committed (the agent's work).
 
         A stalled one's COMMIT may still be in flight, so this repeats until its intent is gone; a
-        dead one's until its database session is gone, too.
+        dead one's until its database session is known to be gone, and once more after that.
         """
         for overdue in list(self.intents.overdue(self.lease // 2)):
-            may_commit = any(check(overdue) for check in _session_checks)
+            has_ended = overdue.is_orphaned and overdue.key in self._ended
             change = Change.of(overdue.slots)
             self.table.apply(change)
             for announce in _announcers:
                 announce(self, change)
-            if overdue.is_orphaned and not may_commit:
+            if has_ended:
                 self.intents.bury(overdue)
+
+    def examine(self) -> None:
+        """Find out which dead writers' sessions are gone; may ask a database, and wait for it."""
+        dead = [overdue for overdue in self.intents.overdue(NEVER) if overdue.is_orphaned]
+        self._ended = {
+            overdue.key for overdue in dead if overdue.key in self._ended or not _may_commit(overdue)
+        }
 
     def wait_until_leased(self, timeout: float) -> bool:
         """Wait for the lease; False if it is still not there after ``timeout`` seconds."""
@@ -142,6 +176,33 @@ class Node:
                 return False
             time.sleep(0.001)
         return True
+
+    def give_way(self) -> None:
+        """Leave the bus with a table that was replaced, and join the node that took its place.
+
+        A node that stays on the roster must be heard from: left there, it would keep every node's
+        lease from being extended.
+        """
+        for closer in _closers:
+            closer(self)
+        if _current.get(node_directory()) is self:
+            current()
+
+
+def _may_commit(overdue: Overdue) -> bool:
+    try:
+        return any(check(overdue) for check in _session_checks)
+    except Exception:
+        logger.exception("a dead writer's session can't be looked for")
+        return True
+
+
+@duty("intents")
+async def _examine(node: Node) -> None:
+    while True:
+        if any(overdue.is_orphaned for overdue in node.intents.overdue(NEVER)):
+            await asyncio.to_thread(node.examine)
+        await asyncio.sleep(node.lease / SECOND / 8)
 
 
 _current: dict[Path, Node] = {}
@@ -198,12 +259,12 @@ def close() -> None:
     global _seen
     with _opening:
         _seen = (None, None)
-        for node in list(_current.values()):
-            if node.pid == os.getpid():
-                node.agent.stop()
-                for closer in _closers:
-                    closer(node)
+        nodes = [node for node in _current.values() if node.pid == os.getpid()]
         _current.clear()
+    for node in nodes:  # not under the lock, for which an agent may be waiting
+        node.agent.stop()
+        for closer in _closers:
+            closer(node)
 
 
 def _forget_in_child() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import mmap
 import os
@@ -10,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from nothing_shared.clock import NEVER, Clock, boot_id, boottime_ns
-from nothing_shared.locks import MachineLock
+from nothing_shared.locks import LockTimeout, MachineLock
 from nothing_shared.node import layout, slots
 from nothing_shared.node.change import Change, Position
 
@@ -68,8 +69,17 @@ class ChangeTable:
         until = self.words[layout.LEASE_UNTIL]
         return self.clock() < until
 
-    def apply(self, change: Change, *, timeout: float | None = None) -> bool:
-        """Take in a change once; False if this id was taken in before.
+    def apply(
+        self,
+        change: Change,
+        *,
+        known: dict[int, int] | None = None,
+        timeout: float | None = None,
+    ) -> int:
+        """Take in a change once and return when; 0 if this id was taken in before.
+
+        ``known`` maps places in the table to the times since when its owner knows them: those that
+        this change touches, and nobody else has since then, are known from after the change on.
 
         Raises LockTimeout if the table's lock can't be had, in which case nothing was changed.
         """
@@ -77,19 +87,21 @@ class ChangeTable:
         with self.lock.held(timeout):
             cell = layout.APPLIED + change.id % layout.APPLIED_CELLS
             if words[cell] == change.id:
-                return False
+                return 0
             for slot, position in change.positions:
                 self._raise_position(slot, position)
             # Positions stand before the clock is read, so that a fill that begins in between meets
             # the new floor; the id is stored last, so that a killed writer's change is taken again.
             now = self.clock()
             for index in (slots.ANY, *map(self.index, change.slots)):
+                if known is not None and changed[index] < known.get(index, 0):
+                    known[index] = now + 1
                 if changed[index] < now:
                     changed[index] = now
             words[cell] = change.id
             if slots.EPOCH in change.slots:
                 words[layout.EPOCHS] += 1
-        return True
+        return now
 
     def forget_everything(self) -> None:
         """Begin a new epoch: nothing that any worker of this node holds is fresh any more."""
@@ -100,7 +112,10 @@ class ChangeTable:
         at = self._position_cell(slot)
         if at is None or self.words[at] != slot + 1:
             return None
-        return Position(self.words[at + 1], self.words[at + 2])
+        while True:
+            known = Position(self.words[at + 1], self.words[at + 2])
+            if self.words[at + 1] == known.timeline:  # else a writer raised it in between
+                return known
 
     def _raise_position(self, slot: int, position: Position) -> None:
         at = self._position_cell(slot)
@@ -113,8 +128,11 @@ class ChangeTable:
         self.words[at] = slot + 1
 
     def _position_cell(self, slot: int) -> int | None:
-        for step in range(layout.POSITION_CELLS):
-            cell = (slot + step) % layout.POSITION_CELLS
+        if slot == slots.EPOCH:  # the first cell is kept for it: it takes what finds the others full
+            return layout.POSITIONS
+        others = layout.POSITION_CELLS - 1
+        for step in range(others):
+            cell = 1 + (slot + step) % others
             at = layout.POSITIONS + cell * layout.POSITION_WORDS
             if self.words[at] in (0, slot + 1):
                 return at
@@ -129,8 +147,11 @@ class ChangeTable:
 
     def retire(self) -> None:
         """Make everything stale for good: another table stands in this one's place."""
-        self.words[layout.LEASE_UNTIL] = 0
-        self.changed[slots.EPOCH] = NEVER
+        with contextlib.ExitStack() as stack:
+            with contextlib.suppress(LockTimeout, OSError):  # or an apply in between undid it
+                stack.enter_context(self.lock.held())
+            self.words[layout.LEASE_UNTIL] = 0
+            self.changed[slots.EPOCH] = NEVER
 
     @property
     def is_retired(self) -> bool:

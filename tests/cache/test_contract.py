@@ -119,8 +119,12 @@ def test_a_loader_may_ask_for_its_own_key(cache: MachineCache) -> None:
 def test_unknown_options_are_refused_at_construction(node: Any) -> None:
     with (
         override_settings(
-            CACHES={"default": {"BACKEND": f"{MachineCache.__module__}.MachineCache",
-                                "OPTIONS": {"L1_BITES": 1}}}
+            CACHES={
+                "default": {
+                    "BACKEND": f"{MachineCache.__module__}.MachineCache",
+                    "OPTIONS": {"L1_BITES": 1},
+                }
+            }
         ),
         pytest.raises(ImproperlyConfigured, match='Did you mean "L1_BYTES"'),
     ):

@@ -183,7 +183,7 @@ def opened(alias: str, settings: dict[str, Any]) -> Iterator[Database]:
         make_tables(connection)
         yield Database(connection, Schemas().of(connection))
     finally:
-        connection.close()
+        BaseDatabaseWrapper.close(connection)  # SQLite's own leaves databases in memory open
         del connections[alias]
         del connections.settings[alias]
 

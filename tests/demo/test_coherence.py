@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from statistics import median
 from time import perf_counter
+
+import pytest
 
 from tests.wait import wait_until
 
@@ -123,3 +126,15 @@ def tiers_of(page: Answer) -> dict[str, str]:
     """Return what the foot of a page says: the tier of each fragment by its name."""
     found = re.findall(r'<span class="tier">(\w+)</span> <span class="name">([^<]*)<', page.text)
     return {name: tier for tier, name in found}
+
+
+@pytest.mark.slow
+def test_a_node_that_was_away_serves_nothing_from_before(tmp_path: Path) -> None:
+    directory, path = tmp_path / "site", "/api/events/4/"
+    with Demo(directory, "--nodes", "2").ready() as demo:
+        warm(demo, path, from_memory)
+    with Demo(directory, "--nodes", "1").ready() as demo:
+        sold = Visitor().post(f"{demo.nodes[0]}{path}buy/").json["sold"]
+    with Demo(directory, "--nodes", "2").ready() as demo:
+        answers = ask_both_workers(demo.nodes[1] + path)
+        assert [answer.json["sold"] for answer in answers] == [sold, sold]

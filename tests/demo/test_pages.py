@@ -155,7 +155,7 @@ def test_a_browser_renders_the_programme(demo: Demo, chromium: list[str]) -> Non
     [
         ("programme", "/", (1280, 1600)),
         ("event", "/events/2/", (1280, 1200)),
-        ("narrow", "/", (500, 1600)),
+        pytest.param("narrow", "/", (500, 1600), marks=pytest.mark.slow),
     ],
 )
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.settings import *  # noqa: F403
 from tests.settings import BASE_DIR, INSTALLED_APPS
 
-INSTALLED_APPS = [*INSTALLED_APPS, "cache"]
+INSTALLED_APPS = [*(app for app in INSTALLED_APPS if not app.startswith("tests.")), "cache"]
 
 MACHINE_CACHE = {
     "BACKEND": "nothing_shared.cache.backends.MachineCache",

@@ -16,7 +16,7 @@ TEMPLATE_DIRECTORY = BASE_DIR / "templates"
 
 sys.path.append(str(Path(__file__).parent))  # the app is called `events`, as a reader's would be
 
-INSTALLED_APPS = [*INSTALLED_APPS, "events"]
+INSTALLED_APPS = [*(app for app in INSTALLED_APPS if not app.startswith("tests.")), "events"]
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DIR / "docs.sqlite3"}}
 TEMPLATES = [{**TEMPLATES[0], "DIRS": [TEMPLATE_DIRECTORY]}]
 CACHES = {"default": {"BACKEND": "nothing_shared.cache.backends.MachineCache"}}

@@ -9,6 +9,7 @@ from .model import Process, World
 
 __all__ = ["FAULTS", "LABELS", "RELIEFS", "Fault", "fault"]
 
+PATIENT = 200
 Fault = Callable[[World], None]
 
 
@@ -63,10 +64,17 @@ def delete_directory(world: World) -> None:
 
 
 def shut_down(world: World) -> None:
-    """Stop a node in an orderly way: idle, with no intents, and a goodbye."""
+    """Stop a node in an orderly way: its requests finish first, and it says goodbye."""
     node = world.nodes[world.choose(len(world.nodes))]
     workers = [process for process in world.processes if process.node == node.number]
-    if node.table is None or node.table.cells or any(worker.request for worker in workers):
+    if node.table is None or any(worker.is_stopped for worker in workers):
+        return
+    for _ in range(PATIENT):
+        busy = [worker.request for worker in workers if worker.request]
+        if not busy:
+            break
+        world.step(busy[0])
+    if node.table.cells or any(worker.request for worker in workers):
         return
     world.note(f"node {node.number} shuts down")
     world.bus.roster.say_goodbye(node.table.incarnation, node.table.sequence)

@@ -38,8 +38,8 @@ class Oracle:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self.hits = 0
-        self.longest = 0
+        self.hits = dict.fromkeys(Verdict, 0)
+        self.oldest = dict.fromkeys(Verdict, 0)
         self.acknowledged = [0] * THINGS
 
     def rights_of(self, client: Client) -> list[int]:
@@ -70,7 +70,7 @@ class Oracle:
     ) -> None:
         """Check a value at the moment at which it is taken."""
         database, now = self._world.database, self._world.now
-        self.hits += 1
+        self.hits[verdict] += 1
         bound = BOUND if verdict is Verdict.FRESH else MAX_STALENESS
         for thing, version in entry.parts:
             place = database.place.get(version)
@@ -86,7 +86,7 @@ class Oracle:
                 age = now - database.times[thing][place + 1]
                 if age >= bound:
                     self._fail(f"a commit {age} old is missed", entry, verdict, thing)
-                self.longest = max(self.longest, age)
+                self.oldest[verdict] = max(self.oldest[verdict], age)
 
     def _fail(self, claim: str, entry: Entry, verdict: Verdict, thing: int) -> NoReturn:
         raise Violation(f"{claim}: thing {thing} in {entry}, {verdict.value}, at {self._world.now}")

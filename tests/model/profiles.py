@@ -19,7 +19,7 @@ WRITES = {"write": 4, "get": 6, "transaction": 0}
 
 
 def _knobs(**knobs: Any) -> Mapping[str, Any]:
-    return MappingProxyType({"is_warm": True, **knobs})
+    return MappingProxyType({"is_warm": True} | knobs)
 
 
 PROFILES: Mapping[Mutant, Mapping[str, Any]] = {
@@ -107,18 +107,8 @@ PROFILES: Mapping[Mutant, Mapping[str, Any]] = {
         habits=WRITES,
         fault_rate=0.1,
     ),
-    Mutant.SUBSCRIBED_LATE: _knobs(
-        options={**TWO_NODES, "has_durable_cursor": False},
-        faults={"kill at agent: begins a round": 1, "stop at agent: listens": 1},
-        habits=WRITES,
-        fault_rate=0.05,
-    ),
-    Mutant.CURSOR_BEFORE_WIPE: _knobs(
-        options={**TWO_NODES, "has_durable_cursor": True},
-        faults={"delete_directory": 1, "kill at agent: listens": 2},
-        habits=WRITES,
-        fault_rate=0.05,
-    ),
+    Mutant.SUBSCRIBED_LATE: _knobs(options={**TWO_NODES, "has_durable_cursor": False}, faults={"kill at agent: begins a round": 1, "stop at agent: listens": 1, "continue_one": 1}, habits=WRITES, interlude_rate=0, tick_rate=0.02, fault_rate=0.15),
+    Mutant.CURSOR_BEFORE_WIPE: _knobs(options={**TWO_NODES, "has_durable_cursor": True}, faults={"kill at agent: listens": 1}, habits=WRITES, agent_share=0.1, interlude_rate=0, fault_rate=0.5, is_warm=False),
     Mutant.IGNORED_GAP: _knobs(
         options=TWO_NODES,
         faults={"lose_message": 1},
@@ -132,12 +122,7 @@ PROFILES: Mapping[Mutant, Mapping[str, Any]] = {
     Mutant.IGNORED_TAIL: _knobs(
         options=TWO_NODES, faults={"lose_message": 1}, habits=WRITES, fault_rate=0.1
     ),
-    Mutant.IGNORED_STRANGER: _knobs(
-        options=TWO_NODES,
-        faults={"isolate": 1, "delete_directory": 1, "heal": 1},
-        habits=WRITES,
-        fault_rate=0.05,
-    ),
+    Mutant.IGNORED_STRANGER: _knobs(options={**TWO_NODES, "workers": 1, "has_durable_cursor": True}, faults={"lose_message": 1}, habits={**WRITES, "read": 0, "put": 0, "scope": 0}, pages=("list",), request_burst=20, interlude_rate=0, fault_rate=0.2, is_warm=False, steps=150),
     Mutant.IGNORED_LAP: _knobs(
         options=TWO_NODES,
         faults={"overwrite": 1},
@@ -165,12 +150,7 @@ PROFILES: Mapping[Mutant, Mapping[str, Any]] = {
         habits=WRITES,
         fault_rate=0.05,
     ),
-    Mutant.IGNORED_GOODBYE: _knobs(
-        options=TWO_NODES,
-        faults={"isolate": 1, "shut_down": 1, "heal": 0.1},
-        habits=WRITES,
-        fault_rate=0.05,
-    ),
+    Mutant.IGNORED_GOODBYE: _knobs(options=TWO_NODES, faults={"isolate": 2, "shut_down": 4, "heal": 0.1}, habits=WRITES, interlude_rate=0, fault_rate=0.1),
     Mutant.NO_REJOIN: _knobs(
         options=TWO_NODES,
         faults={"kill_node": 1, "stop at commit: answered": 1, "continue_one": 0.1},

@@ -33,6 +33,7 @@ def serve(world: World, thread: Thread, client: Client, program: Program) -> Ste
         yield from _take_ticket(world, request)
     for operation, *arguments in program:
         yield from _OPERATIONS[operation](world, request, *arguments)
+    yield from _rollback(world, request)
     if world.broken is Mutant.TICKET_AFTER_READ:
         yield from _take_ticket(world, request)
     _respond(world, request)
@@ -122,7 +123,8 @@ def _scope(world: World, request: Request) -> Steps[None]:
 
 
 def _begin(world: World, request: Request, is_snapshot: bool) -> Steps[None]:
-    request.transaction = world.database.begin(world.now, is_snapshot=is_snapshot)
+    if request.transaction is None:
+        request.transaction = world.database.begin(world.now, is_snapshot=is_snapshot)
     yield "transaction: begun"
 
 
