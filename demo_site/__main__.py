@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from .cluster import Cluster, prepare
@@ -38,8 +39,10 @@ def interrupted(number: int, frame: object) -> None:
 
 def main() -> int:
     options = arguments()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, interrupted)
+    signal.signal(signal.SIGINT, interrupted)
+    signal.signal(signal.SIGTERM, interrupted)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
+        signal.signal(signal.SIGHUP, interrupted)
     try:
         return run(options)
     except KeyboardInterrupt:
@@ -50,7 +53,14 @@ def main() -> int:
         return 1
 
 
+def require_extra() -> None:
+    missing = [name for name in ("gunicorn", "whitenoise", "PIL") if find_spec(name) is None]
+    if missing:
+        raise Unusable(f"{', '.join(missing)} not found. Run: pip install 'nothing-shared[demo]'")
+
+
 def run(options: argparse.Namespace) -> int:
+    require_extra()
     directory = make_directory(options.directory or default_directory())
     with claim(directory), Cluster(directory, options.workers) as cluster:
         listeners = open_listeners(nodes=options.nodes, port=options.port)

@@ -40,7 +40,10 @@ def _derive(
 @lru_cache(maxsize=64)
 def _signer(keys: tuple[str | bytes, ...], salt: str) -> Signer:
     return DerivedOnceSigner(
-        [force_bytes(key) for key in keys], salt=salt, key_derivation="hmac", digest_method=hashlib.sha256
+        [force_bytes(key) for key in keys],
+        salt=salt,
+        key_derivation="hmac",
+        digest_method=hashlib.sha256,
     )
 
 
@@ -50,10 +53,11 @@ def signer(purpose: str) -> Signer:
     Whatever ``SECRET_KEY_FALLBACKS`` signed is accepted, so keys rotate on a rolling deploy.
     The purpose is part of the derived key: a signature made for one purpose is void for another.
     """
-    fallbacks = settings.SECRET_KEY_FALLBACKS
-    if isinstance(fallbacks, (str, bytes)):  # each of its letters would be a key
+    fallbacks: object = settings.SECRET_KEY_FALLBACKS
+    if not isinstance(fallbacks, (list, tuple)):  # each letter of a text would be a key
+        kind = type(fallbacks).__name__
         raise ImproperlyConfigured(
-            "SECRET_KEY_FALLBACKS is a text, and must be a list of keys: SECRET_KEY_FALLBACKS = [old_key]."
+            f"SECRET_KEY_FALLBACKS is of type {kind}; allowed: a list of keys, [old_key]."
         )
     keys = (*reversed(fallbacks), settings.SECRET_KEY)
     return _signer(keys, f"nothing_shared.{purpose}")

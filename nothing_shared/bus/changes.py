@@ -20,5 +20,7 @@ def payload_of(change: Change) -> dict[str, Any]:
 
 
 def take(node: Node, payload: dict[str, Any]) -> None:
-    positions = tuple((slot, Position(*position)) for slot, position in payload.get("positions", ()))
+    positions = tuple(
+        (slot, Position(*position)) for slot, position in payload.get("positions", ())
+    )
     node.apply(Change(tuple(payload["slots"]), payload["id"], positions))

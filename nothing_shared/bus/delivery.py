@@ -13,6 +13,7 @@ from django.db import close_old_connections
 from nothing_shared.bus.ledger import Gap
 from nothing_shared.bus.message import Message
 from nothing_shared.bus.topics import subscriptions
+from nothing_shared.node import layout
 
 __all__ = ["Delivery"]
 
@@ -20,11 +21,20 @@ logger = logging.getLogger("nothing_shared.bus")
 
 
 class Delivery:
-    """Keeps each sender's order. What finds the queue full is dropped and becomes a gap."""
+    """Keeps each sender's order. What finds the queue full is dropped, and is a gap in its place.
 
-    def __init__(self, max_pending: int) -> None:
+    How many wait stands in the change table: an agent that is killed takes them along, and its heir
+    learns from that number that it has a gap to tell of.
+    """
+
+    def __init__(self, words: memoryview, max_pending: int) -> None:
+        self._words = words
         self._queue: asyncio.Queue[Message | Gap] = asyncio.Queue(max_pending)
         self._overflow: Gap | None = None
+        self._ahead = 0
+        """Items that stand before the overflow's gap."""
+        if words[layout.UNDELIVERED]:
+            self._overflow = Gap("an agent ended before it had handed out all messages")
 
     def message(self, message: Message) -> None:
         if next(subscriptions(message.topic), None) is None:
@@ -32,26 +42,34 @@ class Delivery:
         try:
             self._queue.put_nowait(message)
         except asyncio.QueueFull:
-            self.gap(Gap("handlers too slow", message.origin, message.sequence, message.sequence))
+            self._overflow_with(Gap("handlers too slow"))
+        self._words[layout.UNDELIVERED] += 1
 
     def gap(self, gap: Gap) -> None:
         try:
             self._queue.put_nowait(gap)
         except asyncio.QueueFull:
-            self._overflow = Gap("handlers too slow")
+            self._overflow_with(gap)
+        self._words[layout.UNDELIVERED] += 1
+
+    def _overflow_with(self, gap: Gap) -> None:
+        if self._overflow is None:
+            self._overflow, self._ahead = gap, self._queue.qsize()
 
     async def run(self) -> None:
         """Hand out messages and gaps until cancelled."""
         while True:
+            if self._overflow is not None and self._ahead <= 0:
+                gap, self._overflow = self._overflow, None
+                await self._tell_of(gap)
+            self._words[layout.UNDELIVERED] = self._queue.qsize()
             item = await self._queue.get()
+            self._ahead -= 1
             if isinstance(item, Gap):
                 await self._tell_of(item)
             else:
                 for known in subscriptions(item.topic):
                     await _call(known.handler, item)
-            if self._overflow is not None and self._queue.empty():
-                gap, self._overflow = self._overflow, None
-                await self._tell_of(gap)
 
     async def _tell_of(self, gap: Gap) -> None:
         for known in subscriptions():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import contextlib
 import logging
 import os
@@ -12,7 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-__all__ = ["ear", "kick"]
+__all__ = ["ear", "hush", "kick"]
 
 logger = logging.getLogger("nothing_shared.bus")
 
@@ -84,13 +83,20 @@ def _sender() -> socket.socket:
     return _socket()
 
 
-def _close_all() -> None:
-    """Let go of a parent's sockets in its child, or of one's own at exit."""
+def hush() -> None:
+    """Close the socket that this process kicks with; the next kick opens another."""
+    if _sender.cache_info().currsize:
+        sock = _sender()
+        _sender.cache_clear()
+        _sockets.discard(sock)
+        sock.close()
+
+
+def _let_go_in_child() -> None:
     for sock in _sockets:
         sock.close()
     _sockets.clear()
     _sender.cache_clear()
 
 
-os.register_at_fork(after_in_child=_close_all)
-atexit.register(_close_all)
+os.register_at_fork(after_in_child=_let_go_in_child)

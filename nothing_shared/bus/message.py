@@ -49,7 +49,7 @@ class Message:
 
 
 def seal(message: Message, signer: Signer) -> bytes:
-    """Raises TypeError if the payload is not JSON."""
+    """Raises TypeError if the payload is not JSON: NaN isn't, nor is what contains itself."""
     fields = (
         VERSION,
         message.origin,
@@ -59,7 +59,13 @@ def seal(message: Message, signer: Signer) -> bytes:
         message.topic,
         message.payload,
     )
-    return signer.sign(json.dumps(fields, separators=(",", ":"), allow_nan=False).encode())
+    try:
+        text = json.dumps(fields, separators=(",", ":"), allow_nan=False)
+    except (ValueError, RecursionError) as failure:
+        raise TypeError(
+            f"the payload of a message on {message.topic!r} is not JSON: {failure}"
+        ) from failure
+    return signer.sign(text.encode())
 
 
 def unseal(packet: bytes, signer: Signer) -> Message:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+import json
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -19,14 +19,17 @@ MAX_WAITING = 1000
 """Messages that may wait for the commit of one transaction."""
 
 
-def publish(topic: str, payload: Any = None, *, on_commit: bool = True, using: str | None = None) -> None:
+def publish(
+    topic: str, payload: Any = None, *, on_commit: bool = True, using: str | None = None
+) -> None:
     """Send a JSON payload to every subscriber of the topic, on every node, this one included.
 
     In a transaction of the database ``using`` (by default, ``"default"``) it is sent when that
     commits, and not at all if it rolls back.
 
     Raises BusFull when readers are too far behind or too much waits for the commit; MessageTooLarge;
-    BusUnavailable; TypeError if the payload is not JSON; ValueError for a reserved topic.
+    BusUnavailable; TypeError if the payload is not JSON; ValueError for a reserved topic. What goes
+    wrong only after a commit is logged.
     """
     if topic.startswith(RESERVED):
         raise ValueError(f"topic={topic!r}: topics that begin with {RESERVED!r} are not for sites")
@@ -37,11 +40,20 @@ def publish(topic: str, payload: Any = None, *, on_commit: bool = True, using: s
     waiting = [hook for _, hook, *_ in connection.run_on_commit if isinstance(hook, _Waiting)]
     if len(waiting) >= MAX_WAITING:
         raise BusFull(f"{MAX_WAITING} messages wait for this transaction's commit already")
-    transaction.on_commit(_Waiting(_send, topic, payload), using=using, robust=True)
+    process.current().check(topic, payload)
+    transaction.on_commit(_Waiting(topic, payload), using=using, robust=True)
 
 
-class _Waiting(partial[None]):
-    """A message that waits for a commit."""
+class _Waiting:
+    """A message, as it is now, that waits for a commit."""
+
+    def __init__(self, topic: str, payload: Any) -> None:
+        self._topic = topic
+        self._payload = json.dumps(payload)
+        self.__qualname__ = f"publish({topic!r})"  # what Django's log calls a hook that failed
+
+    def __call__(self) -> None:
+        _send(self._topic, json.loads(self._payload))
 
 
 def _send(topic: str, payload: Any) -> None:

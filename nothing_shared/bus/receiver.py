@@ -28,7 +28,7 @@ class Receiver:
         self.node = node
         self.ledger = Ledger(Peers(node.table))
         self.lease = Lease(node.lease, node.table.id)
-        self.delivery = Delivery(max_pending)
+        self.delivery = Delivery(node.table.words, max_pending)
         self._signer = signer
         self._warned: set[str] = set()
         self.was_greeted = False
@@ -38,7 +38,7 @@ class Receiver:
         """Act on one packet; what this site did not sign changes nothing."""
         try:
             message = unseal(packet, self._signer)
-        except (Unreadable, ValueError) as failure:
+        except (Unreadable, ValueError, RecursionError) as failure:
             self._drop(str(failure))
             return
         if not self.ledger.is_new(message):
@@ -61,7 +61,7 @@ class Receiver:
     def _take_change(self, message: Message) -> None:
         try:
             changes.take(self.node, message.payload)
-        except (KeyError, TypeError, ValueError):
+        except (LookupError, TypeError, ValueError):
             self.gap(Gap("a change of another release", message.origin))
 
     def gap(self, gap: Gap) -> None:

@@ -96,7 +96,9 @@ class Ring:
     def _copy(self, position: int, length: int) -> bytes:
         at = position % self.size
         copied = bytes(self._data[at : at + length])
-        return copied if len(copied) == length else copied + bytes(self._data[: length - len(copied)])
+        return (
+            copied if len(copied) == length else copied + bytes(self._data[: length - len(copied)])
+        )
 
     def is_current(self) -> bool:
         """Say whether the file at the path still is the one that is mapped."""

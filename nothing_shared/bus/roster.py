@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["CELLS", "Roster", "Seat", "SIZE"]
+from nothing_shared.bus.errors import BusUnavailable
+
+__all__ = ["CELLS", "SIZE", "Roster", "Seat"]
 
 CELLS = 256
 WORDS = 8
@@ -37,7 +39,7 @@ class Roster:
 
     def __init__(self, memory: memoryview, path: Path) -> None:
         self._words = memory.cast("Q")
-        self._fd = _descriptor(path)
+        self._fd, self._held = _descriptor(path)
 
     def take(self, origin: int) -> tuple[int, bool]:
         """Sit down in this node's cell, and say whether the node was not there before.
@@ -48,11 +50,14 @@ class Roster:
         cell = seats.get(origin)
         is_new = cell is None
         if cell is None:
-            cell = next(cell for cell in range(CELLS) if not self._is_taken(cell))
+            cell = next((cell for cell in range(CELLS) if not self._is_taken(cell)), None)
+            if cell is None:
+                raise BusUnavailable(f"{CELLS} nodes are on this bus, and no seat is left")
             at = cell * WORDS
             self._words[at : at + WORDS] = memoryview(bytes(WORDS * 8)).cast("Q")
             self._words[at + ORIGIN] = origin
         fcntl.lockf(self._fd, fcntl.LOCK_SH | fcntl.LOCK_NB, 1, cell)
+        self._held.add(cell)
         return cell, is_new
 
     def is_last(self, cell: int) -> bool:
@@ -66,12 +71,15 @@ class Roster:
     def leave(self, cell: int, *, is_last: bool) -> None:
         if is_last:
             self._words[cell * WORDS + ORIGIN] = 0
+        self._held.discard(cell)
         fcntl.lockf(self._fd, fcntl.LOCK_UN, 1, cell)
 
     def _is_taken(self, cell: int) -> bool:
         return bool(self._words[cell * WORDS]) and self._is_locked(cell)
 
     def _is_locked(self, cell: int) -> bool:
+        if cell in self._held:  # asking would succeed, and drop the lock
+            return True
         try:
             fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, cell)
         except (BlockingIOError, PermissionError):
@@ -87,11 +95,9 @@ class Roster:
             if origin:
                 yield Seat(cell, origin, sequence, cursor, term, beat)
 
-    def living(self, mine: int) -> list[Seat]:
-        """Return the nodes with a living process; one's own without asking (asking would unlock it)."""
-        return [
-            seat for seat in self.seats() if seat.origin == mine or self._is_locked(seat.cell)
-        ]
+    def living(self) -> list[Seat]:
+        """Return the nodes with a living process. The caller holds the ring's lock."""
+        return [seat for seat in self.seats() if self._is_locked(seat.cell)]
 
     def note(self, cell: int, field: int, value: int) -> None:
         self._words[cell * WORDS + field] = value
@@ -100,11 +106,21 @@ class Roster:
         return self._words[cell * WORDS + field]
 
 
-_descriptors: dict[tuple[int, str], int] = {}
+_descriptors: dict[str, tuple[int, set[int]]] = {}
 
 
-def _descriptor(path: Path) -> int:
-    name = (os.getpid(), str(path))
+def _descriptor(path: Path) -> tuple[int, set[int]]:
+    name = str(path)
     if name not in _descriptors:
-        _descriptors[name] = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        _descriptors[name] = fd, set()
     return _descriptors[name]
+
+
+def _let_go_in_child() -> None:
+    for fd, _ in _descriptors.values():
+        os.close(fd)
+    _descriptors.clear()
+
+
+os.register_at_fork(after_in_child=_let_go_in_child)

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from nothing_shared.bus.ledger import Gap
 from nothing_shared.bus.message import Message
 
-__all__ = ["EVERY", "RESERVED", "Handler", "Subscription", "subscribe", "subscriptions", "unsubscribe"]
+__all__ = [
+    "EVERY",
+    "RESERVED",
+    "Handler",
+    "Subscription",
+    "subscribe",
+    "subscriptions",
+    "unsubscribe",
+]
 
 Handler = Callable[[Message], Awaitable[None] | None]
 GapHandler = Callable[[Gap], Awaitable[None] | None]
@@ -53,6 +61,6 @@ def unsubscribe(handler: Handler) -> None:
 
 def subscriptions(topic: str | None = None) -> Iterator[Subscription]:
     """Yield the subscriptions of a topic, or all."""
-    for known in list(_subscriptions):
+    for known in tuple(_subscriptions):
         if topic is None or known.topic in (topic, EVERY):
             yield known

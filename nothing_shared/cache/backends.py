@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from pickle import loads
 from typing import Any, cast
 
-from asgiref.sync import sync_to_async
 from django.apps import apps
-from django.core.cache.backends.base import (
-    DEFAULT_TIMEOUT,
-    BaseCache,
-    CacheKeyWarning,
-    default_key_func,
-    memcache_key_warnings,
-)
-from django.core.exceptions import ImproperlyConfigured, SynchronousOnlyOperation
+from django.core.cache.backends.base import DEFAULT_TIMEOUT
+from django.core.exceptions import ImproperlyConfigured
 
 from nothing_shared.cache import fills, writes
 from nothing_shared.cache.conf import BACKEND, cache_options
 from nothing_shared.cache.entry import Entry
-from nothing_shared.cache.keys import is_portable
+from nothing_shared.cache.keys import Named
 from nothing_shared.cache.loading import Loading
 from nothing_shared.cache.names import Name, depended_on
 from nothing_shared.cache.store import Store, store_for
 from nothing_shared.cache.tracing import note
+from nothing_shared.cache.twins import AsyncTwins
 from nothing_shared.causality import scopes
 from nothing_shared.causality.pending import touch
 from nothing_shared.causality.scopes import FOLD_AFTER, SCOPE, Scope
@@ -38,16 +31,13 @@ LEASE_UNTIL = layout.LEASE_UNTIL
 EPOCH = slots.EPOCH
 
 
-class MachineCache(BaseCache):
+class MachineCache(AsyncTwins, Named):
     """Two tiers on this machine, judged at every hit by what has changed anywhere.
 
     ``add``, ``incr`` and ``touch`` are atomic on this machine and say nothing to others; ``set``,
     ``delete`` and ``clear`` do, except that the first ``set`` of a key which this unit of work has
     missed is a local fill. Timeouts count on a clock that nobody steps.
     """
-
-    _head: str | None
-    """What the names of this version's entries begin with; None if a function makes them."""
 
     def __init__(self, location: str, params: Mapping[str, Any]) -> None:
         super().__init__(dict(params))
@@ -60,18 +50,6 @@ class MachineCache(BaseCache):
         self._options = cache_options(self._location, params.get("OPTIONS") or {})
         self._open()
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        """Keep the beginning of all names at hand; tests and subclasses may assign its parts."""
-        super().__setattr__(name, value)
-        if name in ("key_func", "key_prefix", "version"):
-            super().__setattr__("_head", self._plain_head())
-
-    def _plain_head(self) -> str | None:
-        made = self.__dict__
-        if made.get("key_func") is not default_key_func or "version" not in made:
-            return None
-        return f"{self.key_prefix}:{self.version}:"
-
     def _open(self) -> Store:
         self._store = store = store_for(self._location, self._options)
         self._entries = store.l1.entries
@@ -81,24 +59,6 @@ class MachineCache(BaseCache):
 
     def _ready(self) -> Store:
         return self._open() if self._store.is_void else self._store
-
-    # Names ------------------------------------------------------------------------------------
-
-    def _name(self, key: Any, version: int | None) -> str:
-        if self._head is None:
-            return self.make_key(key, version)
-        return f"{self.key_prefix}:{self.version if version is None else version}:{key}"
-
-    def _checked_name(self, key: Any, version: int | None) -> str:
-        name = self._name(key, version)
-        self.validate_key(name)
-        return name
-
-    def validate_key(self, key: str) -> None:
-        """Warn of what memcached would refuse, as Django does, at a tenth of the cost."""
-        if not is_portable(key):
-            for warning in memcache_key_warnings(key):
-                warnings.warn(warning, CacheKeyWarning, stacklevel=3)
 
     # Reading ----------------------------------------------------------------------------------
 
@@ -291,23 +251,6 @@ class MachineCache(BaseCache):
         loading = self._loading(name, timeout, depends_on, only, serve_stale, label)
         return loading.run(default if callable(default) else lambda: default)
 
-    async def aget_or_set(
-        self,
-        key: Any,
-        default: Any,
-        timeout: Any = DEFAULT_TIMEOUT,
-        version: int | None = None,
-        *,
-        depends_on: Iterable[Name] = (),
-        only: Iterable[Name] | None = None,
-        serve_stale: bool = False,
-        label: str | None = None,
-    ) -> Any:
-        """As :meth:`get_or_set`; ``default`` may be a coroutine function."""
-        name = self._checked_name(key, version)
-        loading = self._loading(name, timeout, depends_on, only, serve_stale, label)
-        return await loading.arun(default if callable(default) else lambda: default)
-
     def _loading(
         self,
         name: str,
@@ -328,62 +271,3 @@ class MachineCache(BaseCache):
             only=only is not None,
             serve_stale=serve_stale,
         )
-
-    # Async twins: nothing here waits for longer than a lock of this machine ----------------------
-
-    async def aget(self, key: Any, default: Any = None, version: int | None = None) -> Any:
-        return self.get(key, default, version)
-
-    async def aset(
-        self,
-        key: Any,
-        value: Any,
-        timeout: Any = DEFAULT_TIMEOUT,
-        version: int | None = None,
-        *,
-        depends_on: Iterable[Name] = (),
-    ) -> None:
-        await _pickling(self.set, key, value, timeout, version, depends_on=depends_on)
-
-    async def aadd(
-        self, key: Any, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
-    ) -> bool:
-        return bool(await _pickling(self.add, key, value, timeout, version))
-
-    async def atouch(
-        self, key: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
-    ) -> bool:
-        return self.touch(key, timeout, version)
-
-    async def adelete(self, key: Any, version: int | None = None) -> bool:
-        return self.delete(key, version)
-
-    async def ahas_key(self, key: Any, version: int | None = None) -> bool:
-        return self.has_key(key, version)
-
-    async def aincr(self, key: Any, delta: int = 1, version: int | None = None) -> int:
-        return self.incr(key, delta, version)
-
-    async def aget_many(self, keys: Iterable[Any], version: int | None = None) -> dict[Any, Any]:
-        return self.get_many(keys, version)
-
-    async def aset_many(
-        self, data: Mapping[Any, Any], timeout: Any = DEFAULT_TIMEOUT, version: int | None = None
-    ) -> list[Any]:
-        for key, value in data.items():
-            await self.aset(key, value, timeout, version)
-        return []
-
-    async def adelete_many(self, keys: Iterable[Any], version: int | None = None) -> None:
-        self.delete_many(keys, version)
-
-    async def aclear(self) -> None:
-        self.clear()
-
-
-async def _pickling(write: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Pickle on the event loop, or in a thread if that makes a value ask the database."""
-    try:
-        return write(*args, **kwargs)
-    except SynchronousOnlyOperation:
-        return await sync_to_async(write)(*args, **kwargs)

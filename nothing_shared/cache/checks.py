@@ -21,7 +21,7 @@ CHECKS = {
 }
 
 UNUSED = ("MAX_ENTRIES", "CULL_FREQUENCY")
-TIED = {
+TIED: dict[Any, str] = {
     "django.core.cache.backends.locmem.LocMemCache": "each worker process keeps its own truth in it",
     "django.core.cache.backends.filebased.FileBasedCache": "each machine keeps its own truth in it",
 }
@@ -77,7 +77,7 @@ def check_sessions(**kwargs: Any) -> list[CheckMessage]:
 def check_other_caches(**kwargs: Any) -> list[CheckMessage]:
     return [
         Warning(
-            f"CACHES[{alias!r}] is a {cache['BACKEND'].rpartition('.')[2]}: {TIED[cache['BACKEND']]}.",
+            f"CACHES[{alias!r}] is a {str(cache['BACKEND']).rpartition('.')[2]}: {TIED[cache['BACKEND']]}.",
             hint=f'CACHES = {{"{alias}": {{"BACKEND": "{BACKEND}"}}}}',
             id="nothing_shared_cache.W002",
         )

@@ -46,6 +46,7 @@ class Hints:
             os.close(fd)
         if self._words[LAYOUT_AT] != LAYOUT or self._words[BOOT_AT] != _boot(boot):
             raise ValueError(f"{path} is of another release or boot, or unfinished")
+        self._changes: list[tuple[int, int, int]] = []
         first, ghosts = PAGE // 8, count // 8
         self.places = self._words[first : first + count]
         self.mask = count // 2 - 1
@@ -114,13 +115,14 @@ class Hints:
         return found
 
     def add(self, checksum: int, position: int) -> None:
-        """Hint at a position, in place of nothing or of the older of two hints."""
+        """Hint at a position: in a free place, or instead of what was read less, or is older."""
         first = (checksum & self.mask) << 1
-        place = min((first, first + 1), key=lambda place: self.places[place] & SEQUENCE)
-        if not self.places[place]:
-            self._words[LIVE_AT] += 1
-        self.visits[place] = 0
-        self.places[place] = _word(checksum, position)
+        place = first if self._worth(first) <= self._worth(first + 1) else first + 1
+        self._change(place, _word(checksum, position), 0)
+
+    def _worth(self, place: int) -> tuple[int, int]:
+        word = self.places[place]
+        return (self.visits[place], word & SEQUENCE) if word else (-1, 0)
 
     def place_of(self, checksum: int, position: int) -> int | None:
         """Return where this very position is hinted at; nowhere, if newer ones have displaced it."""
@@ -129,15 +131,39 @@ class Hints:
 
     def move(self, place: int, position: int, *, visits: int) -> None:
         """Hint at where a record has moved to."""
-        self.visits[place] = visits
-        self.places[place] = self.places[place] >> WORD_SHIFT << WORD_SHIFT | position
+        self._change(place, self.places[place] >> WORD_SHIFT << WORD_SHIFT | position, visits)
 
-    def forget(self, place: int) -> None:
-        if self.places[place]:
-            self._words[LIVE_AT] = max(self._words[LIVE_AT] - 1, 0)
-        self.places[place] = 0
+    def remove(self, place: int) -> None:
+        self._change(place, 0, 0)
+
+    def begin(self) -> None:
+        """Remember changes from now on, for :meth:`undo`."""
+        self._changes.clear()
+
+    def undo(self) -> None:
+        """Take back what was changed since :meth:`begin`: the records were taken back, too."""
+        while self._changes:
+            self._set(*self._changes.pop())
+
+    def _change(self, place: int, word: int, visits: int) -> None:
+        self._changes.append((place, self.places[place], self.visits[place]))
+        self._set(place, word, visits)
+
+    def _set(self, place: int, word: int, visits: int) -> None:
+        change = bool(word) - bool(self.places[place])
+        self._words[LIVE_AT] = max(self._words[LIVE_AT] + change, 0)
+        self.visits[place] = visits
+        self.places[place] = word
+
+    def forget(self, checksum: int) -> bool:
+        """Forget, for good and even without the lock, names of this checksum; False if there are none."""
+        matching = self.matching(checksum)
+        for place, _ in matching:
+            self._set(place, 0, 0)
+        return bool(matching)
 
     def forget_all(self) -> None:
+        self._changes.clear()
         self.places.cast("B")[:] = bytes(self.places.nbytes)
         self._words[LIVE_AT] = 0
 

@@ -32,7 +32,7 @@ DAMAGED = (
     lmdb.VersionMismatchError,
 )
 
-MOST_FULL_TIMES = 2
+MOST_FULL_TIMES = 4
 """How often in a row eviction may not have helped before the files are replaced: a stopped reader
 keeps pages from being used again."""
 

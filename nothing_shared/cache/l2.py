@@ -15,7 +15,7 @@ __all__ = ["L2", "Stats"]
 
 LEAST_BYTES = 2**19
 
-ATTEMPTS = 4
+ATTEMPTS = 6
 """The map may be full of free pages that are too small or too young; the last finds a new file."""
 
 

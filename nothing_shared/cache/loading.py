@@ -89,8 +89,11 @@ class Loading:
                 entry = self._keep(scope, begun, value)
             scopes.current().use(entry)
             return value
-        except Exception:
-            return self._stale_or_raise()
+        except Exception as failure:
+            value = self._stale_after(failure)
+            if value is _MISSING:
+                raise
+            return value
 
     async def _afill(self, load: Callable[[], Any | Awaitable[Any]]) -> Any:
         try:
@@ -104,8 +107,11 @@ class Loading:
                     entry = await sync_to_async(self._keep)(scope, begun, value)
             scopes.current().use(entry)
             return value
-        except Exception:
-            return self._stale_or_raise()
+        except Exception as failure:
+            value = self._stale_after(failure)
+            if value is _MISSING:
+                raise
+            return value
 
     @contextmanager
     def _reading(self) -> Iterator[tuple[Scope, int]]:
@@ -149,10 +155,10 @@ class Loading:
         stale_served.send_robust(sender=type(self), name=self.name, reason=reason)
         return entry.load()
 
-    def _stale_or_raise(self) -> Any:
-        """Call in an ``except`` block."""
+    def _stale_after(self, failure: Exception) -> Any:
         value = self._stale("error")
-        if value is _MISSING:
-            raise
-        logger.exception("computing %r failed: the old value is served", self.label)
+        if value is not _MISSING:
+            logger.error(
+                "computing %r failed: the old value is served", self.label, exc_info=failure
+            )
         return value

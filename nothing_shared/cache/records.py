@@ -89,10 +89,7 @@ class Records:
 
     def forget(self, name: str) -> bool:
         """Make a name's record unreachable, whatever the state of the files; False if it was."""
-        places = self.hints.matching(crc32(key_of(name)))
-        for place, _ in places:
-            self.hints.forget(place)
-        return bool(places)
+        return self.hints.forget(crc32(key_of(name)))
 
     def read(
         self, txn: Transaction | lmdb.Transaction[memoryview], word: int, key: bytes

@@ -14,7 +14,7 @@ __all__ = ["Outcome", "note", "trace"]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One look into a cache: ``tier`` is ``"l1"``, ``"l2"``, ``"miss"`` or ``"stale"``; ``age`` in seconds."""
+    """One look into a cache: ``tier`` is "l1", "l2", "miss" or "stale", ``age`` is in seconds."""
 
     name: str
     tier: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from zlib import crc32
@@ -18,12 +19,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Writing"]
 
+NAP = 0.004
+
 
 class Writing:
     """All other writers of the machine are shut out; readers see the end of it, or nothing.
 
-    An exception in the block undoes what it put; names that it deleted may be gone. Where the files
-    can't be written, gets miss, puts return False, and none of the names put is there afterwards.
+    An exception in the block undoes it, except :meth:`clear`. Where the files can't be written, gets
+    miss, puts return False, and afterwards none of the names put or deleted is there.
     """
 
     def __init__(self, keeper: Keeper, timeout: float | None) -> None:
@@ -40,6 +43,7 @@ class Writing:
         try:
             self._records = self._acquire()
             if self._records is not None:
+                self._records.hints.begin()
                 self._txn = self._records.env.begin(write=True)
         except lmdb.Error as failure:
             self._fail(failure)
@@ -115,13 +119,18 @@ class Writing:
         records, txn, key = self._records, self._txn, key_of(name)
         if records is None:
             return False
+        self._names.append(name)
+        if txn is None:
+            return records.forget(name)
         try:
-            found = None if txn is None else records.find(txn, key)
-            if txn is not None and found is not None:
-                records.erase(txn, found[1], key)
+            found = records.find(txn, key)
+            if found is None:
+                return False
+            records.hints.remove(found[0])
+            return records.erase(txn, found[1], key)
         except lmdb.Error as failure:
             self._fail(failure)
-        return records.forget(name) and found is not None
+            return True
 
     def clear(self) -> None:
         """Remove all records."""
@@ -171,6 +180,8 @@ class Writing:
     def _abort(self) -> None:
         txn, self._txn = self._txn, None
         try:
+            if self._records is not None:
+                self._records.hints.undo()
             if txn is not None:
                 txn.abort()
         except lmdb.Error as failure:
@@ -191,7 +202,10 @@ class Writing:
         try:
             if records is not None:
                 records.env.reader_check()
+                # Some reader may have been off the CPU for a while, and its pages with it.
+                time.sleep(NAP * self._keeper.full_times)
                 for part in (16, 8):
+                    records.hints.begin()
                     with records.env.begin(write=True) as txn:
                         Eviction(records, txn).make_room(records.pages // part)
         except lmdb.Error as failure:

@@ -31,7 +31,9 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
 
 def check_aliases(**kwargs: Any) -> list[CheckMessage]:
     named = (getattr(settings, SETTING, None) or {}).get("SAME_DATABASE", {})
-    unknown = sorted({*named, *named.values()} - set(connections)) if isinstance(named, dict) else []
+    unknown = (
+        sorted({*named, *named.values()} - set(connections)) if isinstance(named, dict) else []
+    )
     return [
         Error(
             f"{SETTING}['SAME_DATABASE'] names the alias {alias!r}, which DATABASES doesn't have.",
@@ -59,7 +61,7 @@ def check_same_data(**kwargs: Any) -> list[CheckMessage]:
     for alias, options in settings.DATABASES.items():
         name = str(options.get("NAME") or "")
         if name and ":memory:" not in name:
-            groups[options.get("ENGINE", ""), name].add(alias)
+            groups[str(options.get("ENGINE", "")), name].add(alias)
     return [
         Warning(
             f"The aliases {', '.join(sorted(aliases))} have the same ENGINE and NAME {name!r}: what is "

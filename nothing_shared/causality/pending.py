@@ -202,5 +202,3 @@ def announce(node: process.Node, change: Change, intent: Intent | None) -> int:
     if not node.commit(change, intent):
         unit.refuse_cached()
     return when
-
-

@@ -49,7 +49,6 @@ class Scope:
         "_known",
         "_reads",
         "_reads_anything",
-        "used",
         "_since",
         "attachments",
         "begun",
@@ -61,6 +60,7 @@ class Scope:
         "pending",
         "refuses_cached",
         "ticketed",
+        "used",
         "writes",
     )
 

@@ -83,7 +83,9 @@ class Agent:
             try:
                 self._node.give_way()
             except Exception:
-                logger.exception("node %s can't join anew; its next use tries again", self._node.name)
+                logger.exception(
+                    "node %s can't join anew; its next use tries again", self._node.name
+                )
 
     async def _stand(self) -> None:
         loop = asyncio.get_running_loop()
@@ -165,7 +167,9 @@ class Agent:
             try:
                 await run(self._node)
             except Exception:
-                logger.exception("duty %s of node %s failed and starts again", name, self._node.name)
+                logger.exception(
+                    "duty %s of node %s failed and starts again", name, self._node.name
+                )
             await asyncio.sleep(RESTART_AFTER)
 
 

@@ -7,9 +7,10 @@ import os
 import shutil
 import stat
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
-from django.conf import settings
+from django.conf import ENVIRONMENT_VARIABLE, settings
 from django.core.exceptions import ImproperlyConfigured
 
 from nothing_shared.node.conf import SETTING, node_settings
@@ -18,7 +19,7 @@ __all__ = ["UnsafeDirectory", "ensure", "node_directory", "project_directory"]
 
 TMPFS = Path("/dev/shm")
 ROOM = 512 * 2**20
-"""Free bytes below which tmpfs is passed over: a default container has only 64 MB of it."""
+"""Size below which tmpfs is passed over, in bytes: a default container has only 64 MB of it."""
 
 
 class UnsafeDirectory(ImproperlyConfigured):
@@ -37,7 +38,8 @@ def project_directory() -> Path:
 
 
 def _project() -> str:
-    module = getattr(settings, "SETTINGS_MODULE", None) or ""
+    # Within ``override_settings`` the settings don't know their module.
+    module = getattr(settings, "SETTINGS_MODULE", None) or os.environ.get(ENVIRONMENT_VARIABLE, "")
     base = getattr(settings, "BASE_DIR", None) or os.getcwd()
     digest = hashlib.sha256(f"{module}\0{base}".encode()).hexdigest()[:10]
     return f"{module.partition('.')[0] or 'site'}-{digest}"
@@ -59,16 +61,14 @@ def ensure(directory: Path) -> Path:
     Raises UnsafeDirectory if it is a link, another user's, or open to others: caches hold pickles,
     and whoever may write a pickle runs code as this user.
     """
-    missing = [path for path in (directory, *directory.parents) if not path.exists()]
-    for path in reversed(missing):
-        try:
-            path.mkdir(mode=0o700, exist_ok=True)
-        except OSError as failure:
-            raise ImproperlyConfigured(
-                f"The node directory {str(directory)!r} can't be made ({failure}). Name one on a "
-                f'local disk or tmpfs: {SETTING} = {{"DIRECTORY": "/var/cache/mysite"}}.'
-            ) from failure
-    reason = unsafe_because(directory)
+    try:
+        _make(directory)
+        reason = unsafe_because(directory)
+    except OSError as failure:
+        raise ImproperlyConfigured(
+            f"The node directory {str(directory)!r} can't be made ({failure}). Name one on a "
+            f'local disk or tmpfs: {SETTING} = {{"DIRECTORY": "/var/cache/mysite"}}.'
+        ) from failure
     if reason:
         raise UnsafeDirectory(
             f"The node directory {str(directory)!r} {reason}. Caches hold pickles, and whoever can "
@@ -76,6 +76,12 @@ def ensure(directory: Path) -> Path:
             f'{SETTING} = {{"DIRECTORY": …}}.'
         )
     return directory
+
+
+def _make(directory: Path) -> None:
+    missing = [path for path in (directory, *directory.parents) if not path.exists()]
+    for path in reversed(missing):
+        path.mkdir(mode=0o700, exist_ok=True)
 
 
 def unsafe_because(directory: Path) -> str | None:
@@ -87,4 +93,13 @@ def unsafe_because(directory: Path) -> str | None:
         return f"belongs to user {status.st_uid}, and this process runs as user {os.geteuid()}"
     if status.st_mode & 0o077:
         return f"is open to other users (mode {stat.S_IMODE(status.st_mode):o}, allowed: 700)"
+    return _preempted_because(directory)
+
+
+def _preempted_because(directory: Path) -> str | None:
+    """Say who was first to make a parent of it where everybody may, and so could replace it."""
+    for path, above in pairwise(directory.parents):
+        owner = path.lstat().st_uid
+        if above.stat().st_mode & stat.S_IWOTH and owner not in (0, os.geteuid()):
+            return f"lies in {str(path)!r}, which belongs to user {owner}"
     return None

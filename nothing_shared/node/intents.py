@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from nothing_shared.node import layout, slots
 from nothing_shared.node.liveness import is_alive, start_time
@@ -99,16 +100,17 @@ class Intents:
 
     def _claim_free_cell(self) -> Intent | None:
         words, pid = self._table.words, os.getpid()
+        is_alive_now = lru_cache(is_alive)  # one process owns many cells
         with self._table.lock.held():
             for cell in range(layout.INTENT_CELLS):
                 base = layout.INTENTS + cell * layout.CELL_WORDS
-                if not words[base + layout.CELL_COUNT] and not self._is_owned(base):
+                if not words[base + layout.CELL_COUNT] and not self._is_owned(base, is_alive_now):
                     words[base + layout.CELL_STARTED] = start_time(pid)
                     words[base + layout.CELL_OWNER] = pid
                     return Intent(self._table, cell)
         return None
 
-    def _is_owned(self, base: int) -> bool:
+    def _is_owned(self, base: int, is_alive: Callable[[int, int], bool] = is_alive) -> bool:
         owner = self._table.words[base + layout.CELL_OWNER]
         return bool(owner) and is_alive(owner, self._table.words[base + layout.CELL_STARTED])
 

@@ -36,6 +36,7 @@ __all__ = [
     "SEQUENCE",
     "SLOTS",
     "TABLE_ID",
+    "UNDELIVERED",
     "VERSION",
     "file_size",
 ]
@@ -57,6 +58,7 @@ AGENT_PID = 11
 AGENT_BEAT = 12
 EPOCHS = 13
 GAPS = 14
+UNDELIVERED = 15
 
 PEERS, PEER_CELLS, PEER_WORDS = 512, 256, 2
 """Origin and last sequence number of every node heard."""

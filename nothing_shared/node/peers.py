@@ -11,13 +11,16 @@ __all__ = ["Peers"]
 
 
 class Peers:
-    """A small map of origin → last sequence number; only the agent writes it."""
+    """A small map of origin → last sequence number; only the agent writes it.
+
+    It believes its own memory and not the table: an agent that was stopped and wakes up in an old
+    term may yet store a number in a cell that has become another node's.
+    """
 
     def __init__(self, table: ChangeTable) -> None:
         self._words = table.words
-        self._cells = {
-            self._words[at]: at for at in self._all_cells() if self._words[at]
-        }
+        self._cells = {self._words[at]: at for at in self._all_cells() if self._words[at]}
+        self._numbers = {origin: self._words[at + 1] for origin, at in self._cells.items()}
 
     @staticmethod
     def _all_cells() -> range:
@@ -25,27 +28,31 @@ class Peers:
         return range(layout.PEERS, end, layout.PEER_WORDS)
 
     def __iter__(self) -> Iterator[int]:
-        return iter(list(self._cells))
+        return iter(list(self._numbers))
 
     def __contains__(self, origin: int) -> bool:
-        return origin in self._cells
+        return origin in self._numbers
 
     def get(self, origin: int) -> int | None:
-        at = self._cells.get(origin)
-        return None if at is None else self._words[at + 1]
+        return self._numbers.get(origin)
 
     def __setitem__(self, origin: int, sequence: int) -> None:
         at = self._cells.get(origin)
-        if at is None:
-            at = next((free for free in self._all_cells() if not self._words[free]), None)
-            if at is None:
-                raise OverflowError(f"more than {layout.PEER_CELLS} nodes on one bus")
+        if at is None or self._words[at] != origin:
+            at = self._free_cell()
             self._words[at + 1] = sequence
             self._words[at] = origin
             self._cells[origin] = at
-        self._words[at + 1] = sequence
+        self._words[at + 1] = self._numbers[origin] = sequence
+
+    def _free_cell(self) -> int:
+        for at in self._all_cells():
+            if not self._words[at]:
+                return at
+        raise OverflowError(f"more than {layout.PEER_CELLS} nodes on one bus")
 
     def discard(self, origin: int) -> None:
+        self._numbers.pop(origin, None)
         at = self._cells.pop(origin, None)
-        if at is not None:
+        if at is not None and self._words[at] == origin:
             self._words[at] = 0

@@ -100,7 +100,9 @@ class Node:
         """Leave word of what is about to change; None if no cell is free."""
         intent = self.intents.claim()
         if intent is None:
-            logger.warning("node %s has no cell for an intent: a crash now would go unheard", self.name)
+            logger.warning(
+                "node %s has no cell for an intent: a crash now would go unheard", self.name
+            )
         else:
             intent.note(touched, session=session, database=database)
         return intent
@@ -130,7 +132,10 @@ class Node:
         except Exception as failure:  # it is committed: nothing may keep others from hearing of it
             expected = isinstance(failure, (LockTimeout, OSError))
             logger.warning(
-                "a change waits for the agent of node %s: %r", self.name, failure, exc_info=not expected
+                "a change waits for the agent of node %s: %r",
+                self.name,
+                failure,
+                exc_info=not expected,
             )
             return False
         return True
@@ -141,7 +146,9 @@ class Node:
         except LockTimeout:
             intent = None
         if intent is None:
-            logger.error("node %s may serve what was true before a change of %s", self.name, change.slots)
+            logger.error(
+                "node %s may serve what was true before a change of %s", self.name, change.slots
+            )
             return
         intent.note(change.slots)
         intent.hand_over()
@@ -165,7 +172,9 @@ class Node:
         """Find out which dead writers' sessions are gone; may ask a database, and wait for it."""
         dead = [overdue for overdue in self.intents.overdue(NEVER) if overdue.is_orphaned]
         self._ended = {
-            overdue.key for overdue in dead if overdue.key in self._ended or not _may_commit(overdue)
+            overdue.key
+            for overdue in dead
+            if overdue.key in self._ended or not _may_commit(overdue)
         }
 
     def wait_until_leased(self, timeout: float) -> bool:
@@ -247,10 +256,15 @@ def _open(directory: Path) -> Node:
 def join(node: Node) -> Node:
     """Put this process on the bus and up for agent, and wait until the node hears."""
     for opener in _openers:
-        opener(node)
+        try:
+            opener(node)
+        except (LockTimeout, OSError) as failure:  # the agent goes on trying
+            logger.warning("node %s can't reach the bus: %s", node.name, failure)
     node.agent.start()
     if _openers and not node.wait_until_leased(PATIENCE_AT_START):
-        logger.warning("node %s does not hear the bus: caches act as WHEN_PARTITIONED says", node.name)
+        logger.warning(
+            "node %s does not hear the bus: caches act as WHEN_PARTITIONED says", node.name
+        )
     return node
 
 

@@ -58,7 +58,7 @@ class ChangeTable:
         return tuple({self.index(slot) for slot in touched})
 
     def fresh(self, begun: int, indexes: Iterable[int]) -> bool:
-        """Say whether nothing that was read from ``begun`` on has changed since; says nothing of the lease."""
+        """Say whether nothing read from ``begun`` on has changed since; says nothing of the lease."""
         changed = self.changed
         if changed[slots.EPOCH] >= begun:
             return False
@@ -120,7 +120,8 @@ class ChangeTable:
     def _raise_position(self, slot: int, position: Position) -> None:
         at = self._position_cell(slot)
         if at is None:
-            return self._raise_position(slots.EPOCH, position)
+            self._raise_position(slots.EPOCH, position)
+            return
         known = Position(self.words[at + 1], self.words[at + 2])
         if self.words[at] == slot + 1 and known >= position:
             return
@@ -128,7 +129,9 @@ class ChangeTable:
         self.words[at] = slot + 1
 
     def _position_cell(self, slot: int) -> int | None:
-        if slot == slots.EPOCH:  # the first cell is kept for it: it takes what finds the others full
+        if (
+            slot == slots.EPOCH
+        ):  # the first cell is kept for it: it takes what finds the others full
             return layout.POSITIONS
         others = layout.POSITION_CELLS - 1
         for step in range(others):

@@ -32,6 +32,17 @@ def start(act: Callable[..., None], *arguments: object) -> subprocess.Popen[str]
     )
 
 
+def fork(act: Callable[..., None], *arguments: str) -> int:
+    """Do as :func:`start` in a fork, which begins sooner; return its process id."""
+    child = os.fork()
+    if not child:
+        try:
+            act(*arguments)
+        finally:
+            os._exit(1)
+    return child
+
+
 def said(process: subprocess.Popen[str]) -> str:
     """Return the next line that a process says."""
     assert process.stdout is not None
@@ -71,7 +82,7 @@ def is_whole(name: str, record: bytes) -> bool:
 
 def keep_putting(directory: str, seed: str) -> None:
     tier, chance = l2(Path(directory)), random.Random(seed)
-    say("begins")
+    Path(directory, f"begun-{seed}").touch()
     while True:
         name = f"n{chance.randrange(60)}"
         tier.put(name, whole(name, chance.choice((50, 900, 5_000, 40_000))))

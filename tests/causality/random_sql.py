@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-__all__ = ["Choose", "Random", "Writer"]
+__all__ = ["Choose", "Random", "Writer", "nested"]
 
 Choose = Callable[[Sequence[str]], str]
 
@@ -117,6 +118,7 @@ class Writer:
                 f"{column} BETWEEN 1 AND {self.atom()}",
                 f"CASE WHEN 1 AND {self.atom()} AND 0 THEN 0 ELSE 1 END",
                 f"{column} BETWEEN %s AND %s AND {self.atom()}",
+                f"(SELECT count(*) = 0 FROM u AS w WHERE w.a = 1 AND {self.atom()})",
                 f"EXISTS (SELECT 1 FROM u AS w WHERE w.id = %s AND {self.atom()})",
                 f"(SELECT count(*) FROM t AS v WHERE v.id = %s AND {self.atom()})",
                 f"{column} IN (SELECT id FROM t)",
@@ -127,3 +129,57 @@ class Writer:
                 f"(%s, {column}) = (1, {column}) AND {self.atom()}",
             ]
         )
+
+
+NESTING = {
+    "statement": [
+        "<query>", "<query>", "<query>", "EXPLAIN QUERY PLAN <query>", "INSERT INTO t (a) <query>",
+        "INSERT INTO <name> (a) VALUES ((<query>))", "REPLACE INTO t (a) <query> RETURNING a",
+        "UPDATE <name> SET a = (<query>) WHERE a IN (<query>)",
+        "UPDATE t SET (a, b) = (SELECT 1, <value> FROM <source>), id = id FROM <source> WHERE 0",
+        "DELETE FROM <name> WHERE (<query>) RETURNING (<query>)",
+        "INSERT INTO t (a) VALUES (1) ON CONFLICT (id) DO UPDATE SET a = (<query>)",
+    ],
+    "name": ["t", "u", "t", "u", "secret", '"t"', "main.u", "[secret]", "'u'", "`t`", "main . secret", "T"],
+    "query": [
+        "<select>", "<select>", "<select>", "<select>", "VALUES (1)", "VALUES (1), ((<query>))",
+        "WITH <cte> AS (<query>) <select>", "WITH <cte>(a) AS (<query>) <select>",
+        "WITH <cte> AS (<query>), <cte>(a) AS MATERIALIZED (<query>) <select>",
+        "WITH RECURSIVE <cte>(a) AS NOT MATERIALIZED (<query>) <select>",
+        "<select> UNION <select>", "<select> EXCEPT <select>", "<select> INTERSECT <query>",
+    ],
+    "select": [
+        "SELECT <value> FROM <source>", "SELECT <value> FROM <source>",
+        "SELECT <value> FROM <source> WHERE <condition>", "SELECT DISTINCT <value> FROM <source> GROUP BY <value>",
+        "SELECT <value> FROM <source> GROUP BY 1 HAVING <condition>",
+        "SELECT <value> FROM <source> WINDOW w AS (ORDER BY 1), w2 AS (PARTITION BY 1)",
+    ],
+    "cte": ["c", "d", "secret", "t"],
+    "value": [
+        "1", "1", "1", "(<query>)", "coalesce(1, (<query>))", "CASE WHEN <condition> THEN 1 END",
+        "replace('a', 'FROM secret', ',')",
+    ],
+    "condition": [
+        "1", "1", "1 IN (1, 2)", "1 IN (<query>)", "EXISTS (<query>)", "1 IN <name>",
+        "NOT EXISTS (<query>) AND 1 NOT IN <name>", "(<query>) IS NOT DISTINCT FROM 1",
+        "(<query>) BETWEEN 1 AND (<query>)",
+    ],
+    "source": [
+        "<item>", "<item>", "<item>", "<item>, <item>", "<item> JOIN <item> ON <condition>", "(<item>, <item>)",
+        "<item> LEFT OUTER JOIN (<source>)", "<item> CROSS JOIN <item> JOIN <name>",
+        "<name> AS offset, <item>", "<name> window, <item>", "(<source>) JOIN (<item>, <item>)",
+    ],
+    "item": [
+        "<name>", "<name>", "<name>", "v", "c", "d", "(<query>)", "(<query>) AS s", "<name> NOT INDEXED",
+        "<name> AS 'x'", "json_each('[1]')",
+    ],
+}  # fmt: skip
+"""Forms that read ``t``, ``u``, the view ``v`` and the ``secret`` in every place where SQLite takes a table."""
+
+SHALLOW = {"query": ["SELECT 1"], "value": ["1"], "condition": ["1"], "source": ["<name>"], "item": ["<name>"]}
+
+
+def nested(choose: Choose, form: str = "statement", depth: int = 0) -> str:
+    """Write a random statement, nested a few levels deep."""
+    forms = SHALLOW.get(form, NESTING[form]) if depth > 7 else NESTING[form]
+    return re.sub("<([a-z]+)>", lambda inner: nested(choose, inner[1], depth + 1), choose(forms))

@@ -7,11 +7,11 @@ import json
 import os
 import queue
 import signal as signals
-import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import Any
+
+from tests.cluster.zygote import Zygote
 
 __all__ = ["Answer", "Cluster", "WorkerProcess"]
 
@@ -37,30 +37,21 @@ class Answer:
 class WorkerProcess:
     """One worker of one node."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    def __init__(self, zygote: Zygote, environment: dict[str, str]) -> None:
         self._ids = itertools.count(1)
         self._answers: dict[int, Answer] = {0: Answer()}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.cluster.repl"],
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=Path(__file__).parents[2],
-        )
+        self.process = zygote.fork(environment)
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
         self.pid: int = self._answers[0].get()
 
     def _listen(self) -> None:
-        assert self.process.stdout is not None
         with self.process.stdout:
             for line in self.process.stdout:
                 said = json.loads(line)
                 self._answers[said["id"]].put(said)
 
     def _tell(self, kind: str, code: str) -> Answer:
-        assert self.process.stdin is not None
         id = next(self._ids)
         answer = self._answers[id] = Answer()
         self.process.stdin.write(json.dumps({"id": id, "kind": kind, "code": code}) + "\n")
@@ -93,13 +84,12 @@ class WorkerProcess:
         self.process.wait(PATIENCE)
 
     def close(self) -> None:
-        assert self.process.stdin is not None
         self.process.stdin.close()
         if self.process.poll() is None:
             os.kill(self.pid, signals.SIGCONT)
             try:
                 self.process.wait(10)
-            except subprocess.TimeoutExpired:
+            except TimeoutError:
                 self.process.kill()
                 self.process.wait()
         self._listener.join(10)
@@ -108,16 +98,19 @@ class WorkerProcess:
 class Cluster:
     """The nodes of one test: separate directories, one database, one bus."""
 
-    def __init__(self, directory: Path, **environment: str) -> None:
+    def __init__(self, zygote: Zygote, directory: Path, **environment: str) -> None:
+        self._zygote = zygote
         self.directory = directory
         self._environment = environment
         self._workers: list[WorkerProcess] = []
-        self.worker("maker")("""
+        self.worker("maker")(
+            """
             from django.core.management import call_command
             call_command("migrate", run_syncdb=True, verbosity=0)
             for number in range(1, 6): Stall.objects.create(name=f"stall {number}")
             process.close()
-        """.replace("\n            ", "\n"))
+        """.replace("\n            ", "\n")
+        )
         self._workers.pop().close()
 
     def worker(self, node: str, **environment: str) -> WorkerProcess:
@@ -130,7 +123,7 @@ class Cluster:
             **self._environment,
             **environment,
         }
-        worker = WorkerProcess(full)
+        worker = WorkerProcess(self._zygote, full)
         self._workers.append(worker)
         return worker
 

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import traceback
-from typing import Any
+from typing import Any, TextIO
 
 import django
 
@@ -18,7 +18,8 @@ import django
 class Worker:
     """Runs each piece of code in the main thread, or in one of its own; its last expression answers."""
 
-    def __init__(self) -> None:
+    def __init__(self, inbox: TextIO, outbox: TextIO) -> None:
+        self.inbox, self.outbox = inbox, outbox
         self.events: dict[str, threading.Event] = {}
         self.names: dict[str, Any] = {"wait": self.wait, "os": os, "time": time}
         self.lock = threading.Lock()
@@ -34,7 +35,7 @@ class Worker:
         return value
 
     def serve(self) -> None:
-        for line in sys.stdin:
+        for line in self.inbox:
             told = json.loads(line)
             if told["kind"] == "signal":
                 self.event(told["code"]).set()
@@ -62,10 +63,8 @@ class Worker:
 
     def answer(self, id: int, **answer: Any) -> None:
         with self.lock, contextlib.suppress(BrokenPipeError):
-            print(json.dumps({"id": id, **answer}, default=repr), flush=True, file=OUT)
+            print(json.dumps({"id": id, **answer}, default=repr), flush=True, file=self.outbox)
 
-
-OUT = sys.stdout
 
 PRELUDE = """
 import asyncio
@@ -119,11 +118,12 @@ def tier(pk):
     return outcomes[-1].tier
 """
 
-if __name__ == "__main__":
+
+def main(inbox: TextIO, outbox: TextIO) -> None:
     sys.stdout = sys.stderr
     django.setup()
-    worker = Worker()
+    worker = Worker(inbox, outbox)
     worker.execute(PRELUDE)
     worker.execute("_ = process.current()")
-    print(json.dumps({"id": 0, "result": os.getpid()}), flush=True, file=OUT)
+    worker.answer(0, result=os.getpid())
     worker.serve()

@@ -171,7 +171,8 @@ def test_a_takeover_during_a_fill_does_not_hide_a_change(cluster: Cluster) -> No
 
 
 def test_a_fork_during_a_fill_shares_nothing_that_hurts(cluster: Cluster) -> None:
-    worker = cluster.worker("a")
+    # The child waits for its parent's flight, which stands still, and then goes on alone.
+    worker = cluster.worker("a", CLUSTER_CACHE_OPTIONS='{"FLIGHT_TIMEOUT": 0.2}')
     filling = worker.start("slow_sold(1)")
     worker.reached("loaded")
     child = worker(
@@ -228,7 +229,9 @@ outcomes[-1].tier
 
 def test_a_fill_from_a_hit_depends_on_what_the_hit_depends_on(cluster: Cluster) -> None:
     worker = cluster.worker("a")
-    worker("outer = lambda: (begin(), cache.get_or_set('outer', lambda: f\"<{cache.get_or_set('sold:1', lambda: load(1), 600)}>\", 600))[1]")
+    worker(
+        "outer = lambda: (begin(), cache.get_or_set('outer', lambda: f\"<{cache.get_or_set('sold:1', lambda: load(1), 600)}>\", 600))[1]"
+    )
     assert worker("sold(1)") == 0
     assert worker("outer()") == "<0>"
     assert worker("sell(1)") == 1

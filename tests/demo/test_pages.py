@@ -178,4 +178,5 @@ def test_a_screenshot_is_full_of_colour(
     assert len(colours) > 3000
     share, ground = max(colours, key=lambda found: found[0])
     assert share < 0.75 * 160 * 200
+    assert isinstance(ground, tuple)
     assert (sum(ground) < 200) == (scheme == "dark")

@@ -16,7 +16,9 @@ from .schedule import run
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.model", description=__doc__)
     parser.add_argument("--schedules", type=int, default=10_000)
-    parser.add_argument("--seed", type=int, default=0, help="of the first schedule; the next has the next")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of the first schedule; the next has the next"
+    )
     parser.add_argument("--mutant", type=lambda name: Mutant[name.upper()], help="break one rule")
     parser.add_argument("--trace", action="store_true", help="print what led to a violation")
     options = parser.parse_args()
@@ -36,7 +38,9 @@ def main() -> int:
             hits[verdict] += world.oracle.hits[verdict]
             oldest[verdict] = max(oldest[verdict], world.oracle.oldest[verdict])
     seconds = time.monotonic() - started
-    print(f"{options.schedules} schedules, {steps} steps, {steps / seconds:.0f} a second: no violation")
+    print(
+        f"{options.schedules} schedules, {steps} steps, {steps / seconds:.0f} a second: no violation"
+    )
     for verdict in (Verdict.FRESH, Verdict.LAPSED, Verdict.STALE):
         print(f"{hits[verdict]:9} {verdict.value}: oldest commit missed {oldest[verdict]}")
     return 0

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from .changes import PAGES, READS, Parts, overlap
+from .changes import ANY, EPOCH, KEY_SLOTS, PAGES, READS, Parts, overlap
 from .client import MAX_STALENESS
 from .context import Context, Request, read
 from .mutants import Mutant
-from .table import Entry, Flight, Steps, is_unchanged
+from .table import Entry, Flight, Steps, acquire, is_unchanged
 
 if TYPE_CHECKING:
     from .model import World
 
-__all__ = ["Verdict", "get", "look_up", "put"]
+__all__ = ["Verdict", "get", "look_up", "put", "touch"]
 
 FLIGHT_WAIT = 12
 
@@ -43,7 +44,7 @@ def put(world: World, request: Request, key: str) -> Steps[None]:
     if asked is None or request.is_bypassing:
         return
     if world.broken is Mutant.PUT_IS_LATE:
-        asked, request.context.begun = world.now, None
+        asked = request.context.begun = world.now
     yield from _fill(world, request, key, asked)
 
 
@@ -60,7 +61,7 @@ def look_up(world: World, request: Request, key: str) -> Steps[Parts | None]:
         verdict = yield from _judge(world, request, entry)
         if verdict is Verdict.MISS:
             continue
-        request.context.use(entry, broken)
+        request.context.use(entry, world.now, broken)
         own[key] = entry
         if verdict is Verdict.STALE and world.choose(2):
             yield from _refresh(world, request, key)
@@ -92,8 +93,7 @@ def _verdict(
     if is_good and (now < lease or world.broken is Mutant.NO_LEASE):
         return Verdict.FRESH
     options = world.options
-    since = entry.stored if world.broken is Mutant.STALE_FROM_STORE else entry.begun
-    is_young = now < since + MAX_STALENESS or world.broken is Mutant.STALE_FOR_EVER
+    is_young = now < entry.begun + MAX_STALENESS or world.broken is Mutant.STALE_FOR_EVER
     if not is_young or _is_named(world, request, entry):
         return Verdict.MISS
     if is_good and options.serves_partitioned:
@@ -128,7 +128,7 @@ def _fly(world: World, request: Request, key: str, asked: int) -> Steps[Parts]:
             yield "flight: follows"
         if world.broken is Mutant.FOLLOWER_BELIEVES and flight.entry is not None:
             world.oracle.judge(request, flight.entry, Verdict.FRESH, (0, 0, 0))
-            request.context.use(flight.entry, None)
+            request.context.use(flight.entry, world.now, None)
             return flight.entry.parts
         found = yield from look_up(world, request, key)
         if found is not None:
@@ -143,31 +143,67 @@ def _fly(world: World, request: Request, key: str, asked: int) -> Steps[Parts]:
 
 
 def _fill(world: World, request: Request, key: str, asked: int) -> Steps[Entry]:
-    """Make the value and store it, if nothing that its context ever read has changed since."""
-    context, table, broken = request.context, request.table, world.broken
+    """Make the value, and keep it if nothing that its context ever read has changed since."""
+    context, broken = request.context, world.broken
     frame: set[int] = set()
     context.frames.append(frame)
     parts = yield from _block(world, request, key)
     context.frames.pop()
-    begun = _begun(world, context, asked)
-    slots = frozenset(frame if broken is Mutant.BLOCK_ONLY else context.slots)
-    entry = Entry(table.incarnation, begun, world.now, slots, parts)
-    if request.may_fill(slots, broken) and is_unchanged(world, table, begun, slots):
-        yield "fill: may be stored"
-        table.entries[key] = entry
-        yield "fill: is in L2"
-        request.thread.process.entries[key] = entry
+    since = context.dependencies(KEY_SLOTS[key], asked, broken)
+    if broken is Mutant.BLOCK_ONLY:
+        frame |= {EPOCH, KEY_SLOTS[key]}
+        since = {slot: time for slot, time in since.items() if slot in frame}
+    slots = frozenset(since) - {EPOCH}
+    entry = Entry(request.table.incarnation, min(since.values()), slots, parts)
+    if request.may_fill(slots, broken):
+        entry = yield from _keep(world, request, key, entry, since)
     return entry
 
 
-def _begun(world: World, context: Context, asked: int) -> int:
-    if world.broken is Mutant.LATE_BEGUN:
-        return world.now
-    if context.begun is None or world.broken is Mutant.BEGUN_AT_MISS:
-        return asked
-    if world.broken is Mutant.BEGUN_AFTER_READ:
-        return context.begun
-    return min(asked, context.begun)
+def _keep(
+    world: World, request: Request, key: str, entry: Entry, since: dict[int, int]
+) -> Steps[Entry]:
+    """Date and store an entry. Under the table's lock no change comes between the look and the date:
+
+    all later ones are newer than the entry. A deaf node knows too little for that.
+    """
+    table, thread, broken = request.table, request.thread, world.broken
+    is_locked = broken is not Mutant.DATED_UNLOCKED
+    if is_locked and not (yield from acquire(world, table.lock, thread)):
+        return entry
+    is_kept = all(table.changed_at[slot] < time for slot, time in since.items())
+    is_kept = is_kept or broken is Mutant.LATE_BEGUN
+    yield "fill: judged"
+    if is_kept and (world.now < table.lease_until or broken is Mutant.DATED_DEAF):
+        entry = replace(entry, begun=world.now)
+    if is_locked:
+        table.lock.owner = None
+    if is_kept:
+        yield "fill: may be stored"
+        table.entries[key] = entry
+        yield "fill: is in L2"
+        thread.process.entries[key] = entry
+    return entry
+
+
+def touch(world: World, request: Request, key: str) -> Steps[None]:
+    """Replace an entry by itself with other workers' copies forgotten, as ``touch`` and ``incr`` do."""
+    table, thread, broken = request.table, request.thread, world.broken
+    entry = table.entries.get(key)
+    if entry is None or request.is_bypassing or not request.may_take(entry.slots, broken):
+        return
+    if (yield from _judge(world, request, entry)) in (Verdict.MISS, Verdict.STALE):
+        return
+    yield "touch: judged"
+    if not (yield from acquire(world, table.lock, thread)):
+        return
+    is_good = is_unchanged(world, table, entry.begun, entry.slots)
+    is_heard = world.now < table.lease_until
+    table.changed_at[KEY_SLOTS[key]] = table.changed_at[ANY] = world.now
+    world.now += 1
+    table.lock.owner = None
+    if (is_good or broken is Mutant.TOUCH_UNJUDGED) and (is_heard or broken is Mutant.TOUCH_DEAF):
+        table.entries[key] = replace(entry, begun=world.now)
 
 
 def _block(world: World, request: Request, key: str) -> Steps[Parts]:

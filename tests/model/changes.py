@@ -11,6 +11,7 @@ from .mutants import Mutant
 __all__ = [
     "ANY",
     "EPOCH",
+    "KEY_SLOTS",
     "NAMED",
     "PAGES",
     "READS",
@@ -36,7 +37,7 @@ THINGS = 3
 NAMED = 2
 
 EPOCH, ANY, TABLE, ROWS, FIRST_THING = range(5)
-SLOTS = FIRST_THING + THINGS
+FIRST_KEY = FIRST_THING + THINGS
 
 THINGS_OF: dict[str, tuple[int, ...]] = {
     "row 0": (0,),
@@ -65,6 +66,9 @@ PAGES: dict[str, tuple[str, ...]] = {
     "front": ("list", "banner"),
 }
 """The cache's keys, and what their blocks need: reads and other pages."""
+
+KEY_SLOTS = {key: FIRST_KEY + number for number, key in enumerate(PAGES)}
+SLOTS = FIRST_KEY + len(PAGES)
 
 
 class Change(NamedTuple):

@@ -11,7 +11,9 @@ class Mutant(StrEnum):
     """What one broken implementation does."""
 
     # Fills
-    LATE_BEGUN = "a fill begins when it is stored"
+    LATE_BEGUN = "a fill begins when it is stored, whatever has changed"
+    DATED_UNLOCKED = "an entry is dated without the lock under which changes are applied"
+    DATED_DEAF = "an entry is dated when it is stored though the lease has lapsed"
     BEGUN_AT_MISS = "a fill begins at the miss, whatever its context read before"
     BEGUN_AFTER_READ = "the clock is read after the first read was answered"
     BLOCK_ONLY = "a fill depends only on what its own block reads"
@@ -24,6 +26,10 @@ class Mutant(StrEnum):
     ROLLBACK_FORGETS = "after a rollback the context fills from what it read of its own drafts"
     SAVEPOINT_FORGETS = "what a rolled-back savepoint touched is forgotten"
     FOLLOWER_BELIEVES = "a follower takes the leader's value unseen"
+    ANY_NOT_PENDING = "a writing transaction takes and fills what depends on anything"
+    OWN_WRITE_KNOWN = "a context believes to know what it has changed since it read it"
+    TOUCH_UNJUDGED = "a touched entry is dated anew though it may have changed meanwhile"
+    TOUCH_DEAF = "a touched entry is dated anew though the lease has lapsed"
     PUT_IS_LATE = "a set after a miss begins at the set"
 
     # Footprints and changes
@@ -41,6 +47,7 @@ class Mutant(StrEnum):
     CLEARED_BEFORE_PUBLISH = "the intent is cleared before the change is published"
     CLEARED_UNPUBLISHED = "the intent is cleared though the bus refused the change"
     CLEARED_ON_ERROR = "a COMMIT that raised clears its intent and changes nothing"
+    ERROR_ANNOUNCED_ONCE = "a COMMIT that raised is announced, and its intent cleared, at once"
     CHANGE_BEFORE_COMMIT = "the change is applied and published before the COMMIT"
     MESSAGE_BEFORE_NUMBER = "the message is written before its number is spent"
 
@@ -68,6 +75,7 @@ class Mutant(StrEnum):
     VANISHED_KNOWN_ONLY = "only the vanishing of a node once heard is a gap"
     VANISHED_AT_ONCE = "a dead node leaves the roster while a COMMIT of it is in flight"
     IGNORED_GOODBYE = "the last number in a goodbye is ignored"
+    LEFT_WHILE_WRITING = "a deleted table leaves the roster while a worker still writes beside it"
     NO_REJOIN = "a node that comes back after it vanished doesn't join again"
 
     # The lease
@@ -89,4 +97,3 @@ class Mutant(StrEnum):
     STALE_TO_WRITER = "a stale value is served to the very request that changed it"
     ANY_UNNAMED = "a stale value that depends on anything is served to any ticket"
     STALE_FOR_EVER = "stale service is not bounded"
-    STALE_FROM_STORE = "stale service counts from when the entry was stored"

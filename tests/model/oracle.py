@@ -15,10 +15,13 @@ from .table import ChangeTable, Entry, is_unchanged
 if TYPE_CHECKING:
     from .model import World
 
-__all__ = ["BOUND", "Oracle", "Violation"]
+__all__ = ["BOUND", "STALE_BOUND", "Oracle", "Violation"]
 
 BOUND = LEASE + LEASE // 2
 """A fresh value never misses a commit that is this old: LEASE, and the agent's patience with writers."""
+
+STALE_BOUND = MAX_STALENESS + BOUND
+"""An entry is dated when it is stored under a lease, and may miss by then what is younger than BOUND."""
 
 
 class Violation(AssertionError):
@@ -29,7 +32,7 @@ class Oracle:
     """Holds five promises:
 
     1. A client that returns its cookies reads its own writes, on any node; so does a request.
-    2. A value misses no commit that is older than BOUND; one served stale, MAX_STALENESS.
+    2. A value misses no commit that is older than BOUND; one served stale, STALE_BOUND.
     3. After all faults are over nothing stale is fresh, and every node believes its cache again.
     4. Nothing that misses a commit is believed once its change was applied on that node.
     5. On one node where everything lives, a write that was answered is seen by everybody.
@@ -71,7 +74,7 @@ class Oracle:
         """Check a value at the moment at which it is taken."""
         database, now = self._world.database, self._world.now
         self.hits[verdict] += 1
-        bound = BOUND if verdict is Verdict.FRESH else MAX_STALENESS
+        bound = BOUND if verdict is Verdict.FRESH else STALE_BOUND
         for thing, version in entry.parts:
             place = database.place.get(version)
             if place is None:

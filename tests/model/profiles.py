@@ -107,8 +107,23 @@ PROFILES: Mapping[Mutant, Mapping[str, Any]] = {
         habits=WRITES,
         fault_rate=0.1,
     ),
-    Mutant.SUBSCRIBED_LATE: _knobs(options={**TWO_NODES, "has_durable_cursor": False}, faults={"kill at agent: begins a round": 1, "stop at agent: listens": 1, "continue_one": 1}, habits=WRITES, interlude_rate=0, tick_rate=0.02, fault_rate=0.15),
-    Mutant.CURSOR_BEFORE_WIPE: _knobs(options={**TWO_NODES, "has_durable_cursor": True}, faults={"kill at agent: listens": 1}, habits=WRITES, agent_share=0.1, interlude_rate=0, fault_rate=0.5, is_warm=False),
+    Mutant.SUBSCRIBED_LATE: _knobs(
+        options={**TWO_NODES, "has_durable_cursor": False},
+        faults={"kill at agent: begins a round": 1, "stop at agent: listens": 1, "continue_one": 1},
+        habits=WRITES,
+        interlude_rate=0,
+        tick_rate=0.02,
+        fault_rate=0.15,
+    ),
+    Mutant.CURSOR_BEFORE_WIPE: _knobs(
+        options={**TWO_NODES, "has_durable_cursor": True},
+        faults={"kill at agent: listens": 1},
+        habits=WRITES,
+        agent_share=0.1,
+        interlude_rate=0,
+        fault_rate=0.5,
+        is_warm=False,
+    ),
     Mutant.IGNORED_GAP: _knobs(
         options=TWO_NODES,
         faults={"lose_message": 1},
@@ -122,7 +137,17 @@ PROFILES: Mapping[Mutant, Mapping[str, Any]] = {
     Mutant.IGNORED_TAIL: _knobs(
         options=TWO_NODES, faults={"lose_message": 1}, habits=WRITES, fault_rate=0.1
     ),
-    Mutant.IGNORED_STRANGER: _knobs(options={**TWO_NODES, "workers": 1, "has_durable_cursor": True}, faults={"lose_message": 1}, habits={**WRITES, "read": 0, "put": 0, "scope": 0}, pages=("list",), request_burst=20, interlude_rate=0, fault_rate=0.2, is_warm=False, steps=150),
+    Mutant.IGNORED_STRANGER: _knobs(
+        options={**TWO_NODES, "workers": 1, "has_durable_cursor": True},
+        faults={"lose_message": 1},
+        habits={**WRITES, "read": 0, "put": 0, "scope": 0},
+        pages=("list",),
+        request_burst=20,
+        interlude_rate=0,
+        fault_rate=0.2,
+        is_warm=False,
+        steps=150,
+    ),
     Mutant.IGNORED_LAP: _knobs(
         options=TWO_NODES,
         faults={"overwrite": 1},
@@ -150,7 +175,13 @@ PROFILES: Mapping[Mutant, Mapping[str, Any]] = {
         habits=WRITES,
         fault_rate=0.05,
     ),
-    Mutant.IGNORED_GOODBYE: _knobs(options=TWO_NODES, faults={"isolate": 2, "shut_down": 4, "heal": 0.1}, habits=WRITES, interlude_rate=0, fault_rate=0.1),
+    Mutant.IGNORED_GOODBYE: _knobs(
+        options=TWO_NODES,
+        faults={"isolate": 2, "shut_down": 4, "heal": 0.1},
+        habits=WRITES,
+        interlude_rate=0,
+        fault_rate=0.1,
+    ),
     Mutant.NO_REJOIN: _knobs(
         options=TWO_NODES,
         faults={"kill_node": 1, "stop at commit: answered": 1, "continue_one": 0.1},
@@ -204,9 +235,6 @@ PROFILES: Mapping[Mutant, Mapping[str, Any]] = {
         habits=WRITES,
     ),
     Mutant.STALE_FOR_EVER: _knobs(options=STALE, faults={"pause": 1}, interlude_rate=0.05),
-    Mutant.STALE_FROM_STORE: _knobs(
-        options=STALE, faults={"delay at read: sent": 1, "pause": 1}, fault_rate=0.1
-    ),
     Mutant.SESSION_IGNORED: _knobs(
         options=TWO_NODES,
         faults={"kill at commit: sent": 1, "settle_one": 0.1},

@@ -14,6 +14,7 @@ HABITS: Mapping[str, float] = {
     "get": 6,
     "read": 2,
     "put": 1,
+    "touch": 0.5,
     "scope": 0.5,
     "write": 1,
     "transaction": 1,
@@ -23,8 +24,8 @@ HABITS: Mapping[str, float] = {
 }
 """Weights of what requests do; the last two are the shares of transactions that do so."""
 
-PLAIN = ("get", "read", "put", "scope", "write", "transaction")
-IN_TRANSACTION = ("get", "read", "put", "scope", "write", "savepoint")
+PLAIN = ("get", "read", "put", "touch", "scope", "write", "transaction")
+IN_TRANSACTION = ("get", "read", "put", "touch", "scope", "write", "savepoint")
 WRITTEN = ((0,), (1,), (0, 1), (NAMED,), (0, NAMED))
 ITEMS = tuple(READS)
 
@@ -50,6 +51,8 @@ def _operation(random: Random, kind: str, pages: tuple[str, ...]) -> Program:
         return [("read", item)]
     if kind == "put":
         return [("peek", page), *([("read", item)] if random.random() < 0.5 else []), ("put", page)]
+    if kind == "touch":
+        return [("touch", page)]
     if kind == "scope":
         return [("scope",)]
     extent = random.choices((Extent.ROW, Extent.TABLE, Extent.EVERYTHING), (12, 6, 1))[0]

@@ -53,7 +53,6 @@ class Cell:
 class Entry:
     incarnation: int
     begun: int
-    stored: int
     slots: Slots
     parts: Parts
 

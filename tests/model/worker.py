@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import cache
-from .changes import Change, Extent, Slots, coarsened, touched
+from .changes import EPOCH, Change, Extent, Slots, coarsened, touched
 from .client import TICKET_LIFE, Carried, Client
 from .context import Context, Request, read
 from .mutants import Mutant
@@ -201,6 +201,8 @@ def _commit(world: World, request: Request) -> Steps[None]:
     if not is_lost and not transaction.has_committed:
         world.database.settle(transaction, world.now, commits=True)
     yield "commit: answered"
+    if is_lost and broken is Mutant.ERROR_ANNOUNCED_ONCE:
+        is_lost = False
     if is_lost and broken is Mutant.CLEARED_ON_ERROR:
         _end(request, is_announced=True)
         return
@@ -210,7 +212,7 @@ def _commit(world: World, request: Request) -> Steps[None]:
     is_announced = broken is Mutant.CHANGE_BEFORE_COMMIT or (
         yield from _announce(world, request, change)
     )
-    if not is_lost:
+    if transaction.has_committed:
         world.oracle.has_committed(request, transaction)
     _end(request, is_announced=is_announced and not is_lost)
     yield "commit: done"
@@ -220,9 +222,13 @@ def _announce(world: World, request: Request, change: Change) -> Steps[bool]:
     table, thread, broken = request.table, request.thread, world.broken
     if broken is Mutant.CLEARED_BEFORE_APPLY:
         _clear(request)
+    since = request.context.dependencies(EPOCH, world.now, None)
+    known = {slot for slot in change.slots & since.keys() if table.changed_at[slot] < since[slot]}
     if not (yield from apply(world, table, thread, change)):
         request.is_bypassing = True
         return False
+    if broken is Mutant.OWN_WRITE_KNOWN:
+        request.context.known |= {slot: table.changed_at[slot] + 1 for slot in known}
     if broken is Mutant.CLEARED_BEFORE_PUBLISH:
         _clear(request)
     yield "change: applied"
@@ -244,6 +250,10 @@ def _clear(request: Request) -> None:
         request.table.cells.remove(request.cell)
 
 
+def _touch(world: World, request: Request, key: str) -> Steps[None]:
+    yield from cache.touch(world, request, key)
+
+
 def _put(world: World, request: Request, key: str) -> Steps[None]:
     yield from cache.put(world, request, key)
 
@@ -253,6 +263,7 @@ _OPERATIONS: dict[str, Any] = {
     "get": _get,
     "peek": _peek,
     "put": _put,
+    "touch": _touch,
     "scope": _scope,
     "begin": _begin,
     "write": _write,

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 from itsdangerous import Signer
 
 from nothing_shared.bus.conf import BusSettings
-from nothing_shared.bus.message import Kind
+from nothing_shared.bus.errors import MessageTooLarge
+from nothing_shared.bus.message import Kind, Message, seal
 from nothing_shared.bus.receiver import Receiver
 from nothing_shared.node.process import Node
 from nothing_shared.signing import signer
@@ -37,6 +38,20 @@ class BaseBus(ABC):
     def signer(self) -> Signer:
         return signer(f"bus.{self.settings.namespace}")
 
+    def seal(self, message: Message) -> bytes:
+        """Sign a message; raises TypeError if its payload is not JSON, or MessageTooLarge."""
+        packet = seal(message, self.signer)
+        if len(packet) > self.max_packet:
+            raise MessageTooLarge(
+                f"a message of {len(packet)} bytes on topic {message.topic!r}; "
+                f"{self.max_packet} are carried"
+            )
+        return packet
+
+    def check(self, topic: str, payload: Any) -> None:
+        """Raise what :meth:`send` would of a message that is unfit whenever it is sent."""
+        self.seal(Message(2**64, 2**64, 2**64, Kind.MESSAGE, topic, payload))
+
     @property
     @abstractmethod
     def max_packet(self) -> int:
@@ -48,7 +63,13 @@ class BaseBus(ABC):
 
     @abstractmethod
     def send(
-        self, node: Node, topic: str, payload: Any, *, kind: Kind = Kind.MESSAGE, may_lap: bool = False
+        self,
+        node: Node,
+        topic: str,
+        payload: Any,
+        *,
+        kind: Kind = Kind.MESSAGE,
+        may_lap: bool = False,
     ) -> None:
         """Send within a bounded time.
 

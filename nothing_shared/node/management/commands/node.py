@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -44,7 +45,7 @@ def describe(table: ChangeTable) -> dict[str, Any]:
     lease = words[layout.LEASE_UNTIL]
     changed = [when for when in table.changed.tolist() if when]
     return {
-        "name": node_settings().name,
+        "name": node_settings().name or socket.gethostname(),
         "table": f"{table.id:x}",
         "made_ago": (now - words[layout.CREATED]) / SECOND,
         "agent": pid if pid and start_time(pid) else None,

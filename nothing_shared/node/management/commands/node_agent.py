@@ -23,7 +23,9 @@ class Command(BaseCommand):
         with contextlib.suppress(ValueError):  # not in the main thread, where there are no signals
             signal.signal(signal.SIGTERM, lambda *_: stop.set())
         node = process.current()
-        self.stdout.write(f"Standing for agent of node {node.name} in {node.directory}. Stop: Ctrl-C.")
+        self.stdout.write(
+            f"Standing for agent of node {node.name} in {node.directory}. Stop: Ctrl-C."
+        )
         self.stdout.flush()
         with contextlib.suppress(KeyboardInterrupt):
             while not stop.wait(0.5):

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from hypothesis import given, strategies as st
+
+from nothing_shared.signing import BadSignature, signer
+
+VALUE = b"somebody bought a ticket"
+
+
+def accepts(packet: bytes, purpose: str = "tests") -> bool:
+    try:
+        return signer(purpose).unsign(packet) == VALUE
+    except BadSignature:
+        return False
+
+
+def keys(settings: Any, current: str, *fallbacks: str) -> None:
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = current, list(fallbacks)
+
+
+def test_what_was_signed_with_the_old_key_is_accepted_after_the_new_one_is_deployed(
+    settings: Any,
+) -> None:
+    keys(settings, "old")
+    packet = signer("tests").sign(VALUE)
+    keys(settings, "new", "old")
+    assert accepts(packet)
+
+
+def test_what_was_signed_with_the_new_key_is_accepted_where_it_is_only_announced(
+    settings: Any,
+) -> None:
+    keys(settings, "new", "old")
+    packet = signer("tests").sign(VALUE)
+    keys(settings, "old", "new")
+    assert accepts(packet)
+
+
+def test_it_is_the_current_key_that_signs(settings: Any) -> None:
+    keys(settings, "new", "older", "old")
+    packet = signer("tests").sign(VALUE)
+    keys(settings, "new")
+    assert accepts(packet)
+    keys(settings, "old", "older")
+    assert not accepts(packet)
+
+
+def test_a_dropped_key_is_void(settings: Any) -> None:
+    keys(settings, "old")
+    packet = signer("tests").sign(VALUE)
+    keys(settings, "new")
+    assert not accepts(packet)
+
+
+def test_purposes_are_separate() -> None:
+    packet = signer("tests").sign(VALUE)
+    assert accepts(packet)
+    assert not accepts(packet, "tests2")
+    assert not accepts(packet, "test")
+    assert not accepts(packet, "")
+
+
+@given(position=st.integers(0, 10_000), byte=st.integers(0, 255))
+def test_a_changed_byte_is_noticed_or_changes_nothing(position: int, byte: int) -> None:
+    packet = bytearray(signer("tests").sign(VALUE))
+    packet[position % len(packet)] = byte
+    try:
+        assert signer("tests").unsign(bytes(packet)) == VALUE
+    except BadSignature:
+        pass
+
+
+@given(cut=st.integers(0, 200), more=st.binary(max_size=20))
+def test_a_shortened_or_lengthened_packet_is_noticed_or_the_same(cut: int, more: bytes) -> None:
+    packet = signer("tests").sign(VALUE)
+    try:
+        assert signer("tests").unsign(packet[:cut] + more) == VALUE
+    except BadSignature:
+        pass
+
+
+def test_fallbacks_that_are_a_text_are_refused_for_each_letter_would_be_a_key(
+    settings: Any,
+) -> None:
+    settings.SECRET_KEY_FALLBACKS = "old key"
+    with pytest.raises(ImproperlyConfigured, match="SECRET_KEY_FALLBACKS is of type str"):
+        signer("tests")

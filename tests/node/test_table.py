@@ -1,0 +1,353 @@
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from nothing_shared.clock import NEVER
+from nothing_shared.node import Change, Position, layout, slots
+from nothing_shared.node.table import FILE_NAME, ChangeTable
+from tests.node.clocks import HandClock, last_moment
+from tests.node.dying import die_in
+from tests.node.workers import Died, Worker, Workers
+
+SMALL = 1024
+EVENT, USER = slots.table("db", "event"), slots.table("db", "user")
+
+
+@pytest.fixture
+def table(directory: Path, clock: HandClock) -> ChangeTable:
+    made = ChangeTable(directory, slot_count=SMALL, clock=clock)
+    clock.advance()
+    return made
+
+
+def change_and_die(directory: Path, change: Change, step: int) -> None:
+    """Be killed on one line of an apply; live if the function has fewer."""
+    table = ChangeTable(directory, slot_count=SMALL)
+    die_in(ChangeTable.apply, step)
+    table.apply(change)
+
+
+def change_at_last_moment(directory: Path, change: Change) -> None:
+    table = ChangeTable(directory, slot_count=SMALL)
+    table.clock = last_moment
+    table.apply(change)
+
+
+def create_on_a_full_disk(directory: Path) -> tuple[int, list[str]]:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))
+    try:
+        ChangeTable(directory)
+    except OSError as failure:
+        return failure.errno or 0, sorted(path.name for path in directory.iterdir())
+    return 0, []
+
+
+def apply_in(directory: Path, change: Change) -> int:
+    return ChangeTable(directory, slot_count=SMALL).apply(change)
+
+
+def ident(directory: Path) -> int:
+    return ChangeTable(directory, slot_count=SMALL).id
+
+
+def overwrite(path: Path, word: int, value: int) -> None:
+    with path.open("r+b") as file:
+        file.seek(word * 8)
+        file.write(value.to_bytes(8, "little"))
+
+
+def test_what_was_read_before_a_change_is_stale_and_what_was_read_after_is_fresh(
+    table: ChangeTable, clock: HandClock
+) -> None:
+    before = clock()
+    table.apply(Change((EVENT,)))
+    after = clock.advance()
+    event, user = table.indexes((EVENT,)), table.indexes((USER,))
+    assert not table.fresh(before, event)
+    assert table.fresh(before, user)
+    assert table.fresh(after, event)
+
+
+def test_what_was_read_in_the_very_nanosecond_of_a_change_is_stale(
+    table: ChangeTable, clock: HandClock
+) -> None:
+    table.apply(Change((EVENT,)))
+    assert not table.fresh(clock(), table.indexes((EVENT,)))
+
+
+def test_a_change_is_applied_once(table: ChangeTable, clock: HandClock) -> None:
+    change = Change((EVENT,))
+    first = clock()
+    assert table.apply(change)
+    clock.advance()
+    assert not table.apply(change)
+    assert table.changed[table.index(EVENT)] == first
+
+
+def test_an_id_whose_cell_another_has_taken_is_applied_again(table: ChangeTable) -> None:
+    first, second = Change((EVENT,), id=7), Change((USER,), id=7 + layout.APPLIED_CELLS)
+    assert table.apply(first)
+    assert table.apply(second)
+    assert table.apply(first)
+
+
+def test_an_older_clock_never_takes_a_newer_change_back(
+    table: ChangeTable, clock: HandClock
+) -> None:
+    clock.advance(1000)
+    table.apply(Change((EVENT,)))
+    newest = clock()
+    clock.now -= 500
+    table.apply(Change((EVENT,)))
+    assert table.changed[table.index(EVENT)] == newest
+
+
+def test_a_change_of_everything_leaves_nothing_fresh(table: ChangeTable, clock: HandClock) -> None:
+    before, epochs = clock(), table.words[layout.EPOCHS]
+    table.forget_everything()
+    assert not table.fresh(before, ())
+    assert table.fresh(clock.advance(), table.indexes((EVENT, USER)))
+    assert table.words[layout.EPOCHS] == epochs + 1
+
+
+def test_any_change_touches_the_slot_any(table: ChangeTable, clock: HandClock) -> None:
+    before = clock()
+    assert table.fresh(before, (slots.ANY,))
+    table.apply(Change((EVENT,)))
+    assert not table.fresh(before, (slots.ANY,))
+
+
+def test_a_new_table_believes_nothing_from_before(directory: Path, clock: HandClock) -> None:
+    table = ChangeTable(directory, slot_count=SMALL, clock=clock)
+    assert not table.fresh(clock(), ())
+    assert not table.leased()
+
+
+def test_the_lease_ends_when_it_says(table: ChangeTable, clock: HandClock) -> None:
+    table.words[layout.LEASE_UNTIL] = clock() + 2
+    assert table.leased()
+    clock.advance(2)
+    assert not table.leased()
+
+
+@pytest.mark.parametrize("count", [1024, 2**16, 2**20])
+def test_a_slot_has_its_place_in_a_table_of_any_size(directory: Path, count: int) -> None:
+    table = ChangeTable(directory, slot_count=count)
+    places = [table.index(slot) for slot in (*range(3000), 2**32 - 1, 2**31, count, count + 1)]
+    assert places[:2] == [slots.EPOCH, slots.ANY]
+    assert all(slots.FIRST_HASHED <= place < count for place in places[2:])
+
+
+def test_a_table_keeps_its_size_whatever_the_settings_say_next(directory: Path) -> None:
+    first = ChangeTable(directory, slot_count=2048)
+    second = ChangeTable(directory, slot_count=1024)
+    second.apply(Change((EVENT,)))
+    assert first.id == second.id
+    assert first.changed[first.index(EVENT)]
+
+
+@pytest.mark.parametrize("count", [0, 512, 1000, 1025])
+def test_a_size_that_is_no_power_of_two_is_refused(directory: Path, count: int) -> None:
+    with pytest.raises(ValueError, match="power of two"):
+        ChangeTable(directory, slot_count=count)
+    assert not (directory / FILE_NAME).exists()
+
+
+def test_all_processes_see_one_table(directory: Path, workers: Workers) -> None:
+    table = ChangeTable(directory, slot_count=SMALL)
+    before = table.clock()
+    assert workers.start().run(apply_in, directory, Change((EVENT,)))
+    assert not table.fresh(before, table.indexes((EVENT,)))
+
+
+def test_of_many_processes_that_open_a_new_node_one_makes_the_table(
+    directory: Path, workers: Workers
+) -> None:
+    opening = [workers.start() for _ in range(4)]
+    for worker in opening:
+        worker.begin(ident, directory)
+    assert len({worker.result() for worker in opening}) == 1
+    assert [path.name for path in directory.glob("changes-*")] == [FILE_NAME]
+
+
+def test_positions_are_raised_as_timeline_and_lsn(table: ChangeTable) -> None:
+    for given, expected in [((1, 500), (1, 500)), ((1, 400), (1, 500)), ((2, 10), (2, 10))]:
+        table.apply(Change((EVENT,), positions=((EVENT, Position(*given)),)))
+        assert table.position(EVENT) == Position(*expected)
+    assert table.position(USER) is None
+
+
+def test_positions_stand_before_the_clock_is_read(directory: Path) -> None:
+    seen: list[Position | None] = []
+
+    def look() -> int:
+        seen.append(table.position(EVENT))
+        return 5_000
+
+    table = ChangeTable(directory, slot_count=SMALL)
+    table.clock = look
+    table.apply(Change((EVENT,), positions=((EVENT, Position(1, 7)),)))
+    assert seen == [Position(1, 7)]
+
+
+def test_positions_of_more_tables_than_there_are_cells_become_the_position_of_everything(
+    table: ChangeTable,
+) -> None:
+    for number in range(layout.POSITION_CELLS + 5):
+        slot = slots.table("db", f"table{number}")
+        table.apply(Change((slot,), positions=((slot, Position(1, 1000 + number)),)))
+    kept = table.position(slots.EPOCH)
+    assert kept is not None
+    assert kept.lsn >= 1000 + layout.POSITION_CELLS
+    assert table.position(slots.table("db", "table0")) == Position(1, 1000)
+
+
+def spoil_boot(path: Path) -> None:
+    overwrite(path, layout.BOOT, 1)
+
+
+def spoil_layout(path: Path) -> None:
+    overwrite(path, 1, layout.VERSION + 1)
+
+
+def spoil_magic(path: Path) -> None:
+    overwrite(path, 0, 0)
+
+
+def make_short(path: Path) -> None:
+    """Put half of the file in its place: what is mapped must not be cut."""
+    half = path.read_bytes()[: path.stat().st_size // 2]
+    path.unlink()
+    path.write_bytes(half)
+
+
+def make_garbage(path: Path) -> None:
+    path.unlink()
+    path.write_bytes(os.urandom(10_000))
+
+
+def make_empty(path: Path) -> None:
+    path.unlink()
+    path.touch()
+
+
+@pytest.mark.parametrize(
+    "spoil", [spoil_boot, spoil_layout, spoil_magic, make_short, make_garbage, make_empty]
+)
+def test_an_unusable_file_is_replaced_by_a_new_one_while_the_old_mapping_lives_on(
+    table: ChangeTable, spoil: object, directory: Path, clock: HandClock
+) -> None:
+    assert callable(spoil)
+    spoil(table.path)
+    successor = ChangeTable(directory, slot_count=SMALL, clock=clock)
+    assert successor.id != table.id
+    assert successor.is_current()
+    assert not table.is_current()
+    assert table.apply(Change((EVENT,)))
+    assert successor.changed[successor.index(EVENT)] == 0
+
+
+def test_a_link_is_not_followed(directory: Path, tmp_path: Path) -> None:
+    (directory / FILE_NAME).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="symbolic links"):
+        ChangeTable(directory, slot_count=SMALL)
+
+
+def test_a_deleted_directory_makes_a_table_no_longer_current(
+    table: ChangeTable, directory: Path
+) -> None:
+    assert table.is_current()
+    shutil.rmtree(directory)
+    assert not table.is_current()
+    assert table.apply(Change((EVENT,)))
+
+
+def test_a_table_deleted_alone_is_made_again(table: ChangeTable, directory: Path) -> None:
+    table.path.unlink()
+    assert ChangeTable(directory, slot_count=SMALL).id != table.id
+    assert not table.is_current()
+
+
+def test_nothing_is_ever_fresh_again_in_a_retired_table(
+    table: ChangeTable, clock: HandClock
+) -> None:
+    table.words[layout.LEASE_UNTIL] = NEVER
+    assert not table.is_retired
+    table.retire()
+    assert table.is_retired
+    assert not table.leased()
+    table.forget_everything()
+    clock.now = NEVER - 1
+    assert not table.fresh(clock(), ())
+
+
+def test_a_full_disk_is_an_error_at_birth_that_leaves_nothing_behind(
+    directory: Path, workers: Workers
+) -> None:
+    number, left = workers.start().run(create_on_a_full_disk, directory)
+    assert number
+    assert left == ["changes.lock"]
+
+
+def survives(worker: Worker, directory: Path, change: Change, step: int) -> bool:
+    try:
+        worker.run(change_and_die, directory, change, step)
+    except Died:
+        return False
+    return True
+
+
+def test_a_change_whose_writer_is_killed_on_any_line_is_applied_by_its_heir(
+    directory: Path, workers: Workers
+) -> None:
+    table = ChangeTable(directory, slot_count=SMALL)
+    touched = (EVENT, USER, slots.EPOCH)
+    for step in range(1, 100):
+        change = Change(touched, positions=((EVENT, Position(1, step)),))
+        before = table.clock()
+        if survives(workers.start(), directory, change, step):
+            break
+        table.apply(change)
+        assert all(table.changed[index] > before for index in table.indexes(touched)), step
+        assert table.position(EVENT) == Position(1, step)
+        assert not table.apply(change)
+    assert step > 10, "the tracing did not work"
+
+
+def test_a_writer_killed_when_it_reads_the_clock_has_not_applied_its_change(
+    directory: Path, workers: Workers
+) -> None:
+    table, change = ChangeTable(directory, slot_count=SMALL), Change((EVENT,))
+    with pytest.raises(Died):
+        workers.start().run(change_at_last_moment, directory, change)
+    assert not table.changed[table.index(EVENT)]
+    assert table.apply(change)
+
+
+def die_while_creating(directory: Path, step: int) -> None:
+    from nothing_shared.node import table
+
+    die_in(table._create, step)
+    ChangeTable(directory, slot_count=SMALL)
+
+
+def test_a_table_whose_maker_was_killed_on_any_line_is_made_by_the_next(
+    directory: Path, workers: Workers
+) -> None:
+    for step in range(1, 100):
+        try:
+            workers.start().run(die_while_creating, directory, step)
+        except Died:
+            table = ChangeTable(directory, slot_count=SMALL)
+            assert table.apply(Change((EVENT,)))
+            table.path.unlink()
+        else:
+            break
+    assert step > 10, "the tracing did not work"
+    assert signal.SIGKILL
