@@ -122,6 +122,8 @@ def _open(path: Path, data_at: int, size: int) -> int:
 
 
 def _create(path: Path, data_at: int, size: int) -> int:
+    for left in path.parent.glob(f"{path.stem}.*.new"):  # by makers that were killed
+        left.unlink()
     draft = path.with_suffix(f".{os.getpid()}.new")
     fd = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:

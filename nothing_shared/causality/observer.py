@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -13,6 +13,7 @@ from nothing_shared.causality.conf import causality_settings
 from nothing_shared.causality.footprint import Touched, analyse, bind
 from nothing_shared.causality.identity import database_of
 from nothing_shared.causality.schema import forget, schema_for
+from nothing_shared.causality.written import Written
 from nothing_shared.clock import boottime_ns
 from nothing_shared.node import process, slots
 from nothing_shared.node.change import Change
@@ -74,88 +75,56 @@ class Observer:
     def _write(
         self, touched: Touched, connection: BaseDatabaseWrapper, execute: Callable[[], Any]
     ) -> Any:
-        intended = set(self._written(touched, touched.inserts))
         if pending.in_transaction(connection):
-            return self._write_in_transaction(touched, connection, execute, intended)
-        return self._write_at_once(touched, connection, execute, intended)
+            return self._write_in_transaction(touched, connection, execute)
+        return self._write_at_once(touched, connection, execute)
 
     def _write_in_transaction(
-        self,
-        touched: Touched,
-        connection: BaseDatabaseWrapper,
-        execute: Callable[[], Any],
-        intended: set[int],
+        self, touched: Touched, connection: BaseDatabaseWrapper, execute: Callable[[], Any]
     ) -> Any:
         scopes.current().writes += 1
+        transaction = pending.pending_of(connection, Written(self._database))
         add = partial(
-            pending.pending_of(connection).add,
+            transaction.add,
             session=sessions.session_of(connection),
             database=slots.name(self._database),
         )
+        written = transaction.written
+        add(written.certain(touched), intended=written.before(touched))
         if touched.inserts is None:
-            add(intended)
             return execute()
-        add(self._written(touched, None), intended=intended)
-        learned: set[int] = intended
+        key = None
         try:
             result = execute()
-            learned = self._learned(touched, connection, result, intended)
+            key = sessions.inserted_key(connection, result, touched.inserts)
             return result
         finally:
-            add(learned)
+            add(written.after(touched, key))
 
     def _write_at_once(
-        self,
-        touched: Touched,
-        connection: BaseDatabaseWrapper,
-        execute: Callable[[], Any],
-        intended: set[int],
+        self, touched: Touched, connection: BaseDatabaseWrapper, execute: Callable[[], Any]
     ) -> Any:
         """Announce whatever becomes of the statement: rows of a failed ``executemany`` may stand."""
-        node = process.current()
+        node, written, key = process.current(), Written(self._database), None
         intent = node.intend(
-            intended,
+            written.before(touched),
             session=sessions.session_of(connection),
             database=slots.name(self._database),
         )
-        changed = intended
         try:
             result = execute()
-            changed = self._learned(touched, connection, result, intended)
+            if touched.inserts is not None:
+                key = sessions.inserted_key(connection, result, touched.inserts)
             return result
         finally:
-            change = Change.of(changed)
+            change = Change.of(written.after(touched, key))
             if connection.autocommit or connection.in_atomic_block:
                 pending.announce(node, change, intent)
             else:
                 # Manual mode: the COMMIT is yet to come, unseen. The intent is left to the agent,
                 # which repeats it while this thread has not settled.
                 pending.announce(node, change, None)
-                pending.leave_open(connection, changed, intent)
-
-    def _written(self, touched: Touched, inserts: str | None) -> Iterator[int]:
-        if touched.writes_unknown:
-            yield slots.EPOCH
-        for table in touched.writes if inserts is None else {*touched.writes, inserts}:
-            yield slots.table(self._database, table)
-            yield slots.rows(self._database, table)
-        for table, keys in touched.written_rows.items():
-            yield slots.table(self._database, table)
-            yield from (slots.row(self._database, table, key) for key in keys)
-
-    def _learned(
-        self, touched: Touched, connection: BaseDatabaseWrapper, cursor: Any, intended: set[int]
-    ) -> set[int]:
-        """Replace "unknown rows" by the key that the database gave to an inserted row."""
-        if touched.inserts is None:
-            return intended
-        key = sessions.inserted_key(connection, cursor, touched.inserts)
-        if key is None:
-            return intended
-        learned = set(self._written(touched, None))
-        learned.add(slots.table(self._database, touched.inserts))
-        learned.add(slots.row(self._database, touched.inserts, key))
-        return learned
+                pending.leave_open(connection, change.slots, intent)
 
 
 def observe(connection: BaseDatabaseWrapper) -> None:

@@ -9,7 +9,9 @@ from typing import Any
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from nothing_shared.causality.identity import database_of
 from nothing_shared.causality.scopes import Scope, current
+from nothing_shared.causality.written import Written
 from nothing_shared.locks import LockTimeout
 from nothing_shared.node import process
 from nothing_shared.node.change import Change
@@ -36,8 +38,9 @@ class Pending:
     it along. ``transaction.on_commit`` promises neither, hence the use of a private list.
     """
 
-    def __init__(self, connection: BaseDatabaseWrapper) -> None:
+    def __init__(self, connection: BaseDatabaseWrapper, written: Written) -> None:
         self.node = process.current()
+        self.written = written
         self.slots: set[int] = set()
         self.touched: set[int] = set()
         """The same as places in the change table."""
@@ -87,6 +90,11 @@ class Pending:
         else:
             self._committed()
 
+    def __del__(self) -> None:
+        """Count as committed if the thread ended before anybody settled it."""
+        if not getattr(self, "_is_over", True):
+            self.node.commit(Change.of(self.slots), self._intent)
+
     def _committed(self) -> None:
         self._end(Change.of(self.slots))
         for callback in self.after_commit:
@@ -132,12 +140,12 @@ def in_transaction(connection: BaseDatabaseWrapper) -> bool:
     return bool(blocks) and not any(block._from_testcase for block in blocks)
 
 
-def pending_of(connection: BaseDatabaseWrapper) -> Pending:
-    """Return the open transaction's record, made at its first write."""
+def pending_of(connection: BaseDatabaseWrapper, written: Written) -> Pending:
+    """Return the open transaction's record, made at its first write with an empty ``written``."""
     settle(connection)
     pending = _pending.get(connection)
     if pending is None:
-        pending = _pending[connection] = Pending(connection)
+        pending = _pending[connection] = Pending(connection, written)
     return pending
 
 
@@ -171,7 +179,7 @@ def settle_all() -> None:
 def open_transactions() -> list[Pending]:
     """Return the records of all transactions open in this thread, made now if need be."""
     return [
-        pending_of(connection)
+        pending_of(connection, Written(database_of(connection.alias)))
         for connection in connections.all(initialized_only=True)
         if in_transaction(connection)
     ]

@@ -86,15 +86,14 @@ class Schema:
 
     def _written_next(self, written: tuple[str, bool]) -> Iterable[tuple[str, bool]] | None:
         name, deleting = written
-        reached = [self.triggers.get(name, NOTHING if self.is_complete else None)]
-        if deleting:
-            reached.append(self.cascades.get(name, NOTHING))
-        if name not in self.tables:
-            reached.append(self.views.get(name))
-        if None in reached:
+        triggered = self.triggers.get(name, NOTHING if self.is_complete else None)
+        cascading = self.cascades.get(name, NOTHING) if deleting else NOTHING
+        shown = NOTHING if name in self.tables else self.views.get(name)
+        if triggered is None or cascading is None or shown is None:
             return None
-        # A trigger may delete, and so may what a foreign key does.
-        return [(table, True) for tables in reached for table in tables or ()]
+        # A trigger may delete, and so may a foreign key.
+        reached = [(table, True) for table in triggered | cascading]
+        return [*reached, *((table, deleting) for table in shown)]
 
 
 def closure(

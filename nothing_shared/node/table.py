@@ -196,6 +196,8 @@ def _create(path: Path, slot_count: int, now: int) -> None:
     header[layout.TABLE_ID] = secrets.randbits(63) | 1
     header[layout.BOOT] = _boot_word()
     header[layout.CREATED] = now
+    for left in path.parent.glob(f"{path.stem}.*.new"):  # by makers that were killed
+        left.unlink()
     draft = path.with_suffix(f".{os.getpid()}.new")
     fd = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:

@@ -17,7 +17,7 @@ from nothing_shared.causality.footprint import Footprint, Touched, analyse, bind
 from nothing_shared.causality.schema import Schema, Schemas
 from nothing_shared.causality.sql import bare_name
 
-__all__ = ["Database", "Heard", "opened"]
+__all__ = ["Database", "Heard", "connected", "opened", "run"]
 
 VIEWS_AND_TRIGGERS = {
     "sqlite": """
@@ -173,19 +173,26 @@ ORACLES: dict[str, type[SQLiteOracle] | type[PostgreSQLOracle]] = {
 
 
 @contextmanager
-def opened(alias: str, settings: dict[str, Any]) -> Iterator[Database]:
-    """Connect to an empty database and fill it with the tables of the shop."""
+def connected(alias: str, settings: dict[str, Any]) -> Iterator[BaseDatabaseWrapper]:
+    """Connect to a database under an alias of its own, observed by nobody."""
     connections.settings[alias] = {**connections.settings["default"], **settings}
     connection = connections[alias]
     try:
         connection.ensure_connection()
         connection.execute_wrappers.clear()
-        make_tables(connection)
-        yield Database(connection, Schemas().of(connection))
+        yield connection
     finally:
         BaseDatabaseWrapper.close(connection)  # SQLite's own leaves databases in memory open
         del connections[alias]
         del connections.settings[alias]
+
+
+@contextmanager
+def opened(alias: str, settings: dict[str, Any]) -> Iterator[Database]:
+    """Connect to an empty database and fill it with the tables of the shop."""
+    with connected(alias, settings) as connection:
+        make_tables(connection)
+        yield Database(connection, Schemas().of(connection))
 
 
 def make_tables(connection: BaseDatabaseWrapper) -> None:
@@ -193,7 +200,10 @@ def make_tables(connection: BaseDatabaseWrapper) -> None:
         for model in apps.get_models():
             if model._meta.managed and not model._meta.proxy:
                 editor.create_model(model)
-        if connection.vendor != "sqlite":
-            editor.execute(VIEWS_AND_TRIGGERS[connection.vendor])
-    if connection.vendor == "sqlite":
-        connection.connection.executescript(VIEWS_AND_TRIGGERS[connection.vendor])
+    run(connection, VIEWS_AND_TRIGGERS[connection.vendor])
+
+
+def run(connection: BaseDatabaseWrapper, script: str) -> None:
+    """Run a script through the driver."""
+    raw: Any = connection.connection
+    (raw.executescript if connection.vendor == "sqlite" else raw.execute)(script)

@@ -185,3 +185,10 @@ class Demo:
         return {
             name: number for number, name in self.processes().items() if os.getsid(number) == number
         }
+
+    def workers(self, node: str) -> list[int]:
+        """The processes of a node that serve requests, one of them as its agent."""
+        master = self.masters()[node]
+        return [
+            number for number, name in self.processes().items() if name == node and number != master
+        ]

@@ -40,6 +40,9 @@ def agent(world: World, thread: Agent) -> Steps[None]:
         if world.nodes[table.node].table is not table:
             if world.broken is not Mutant.RETIRED_LEASE:
                 table.retire()
+            if world.broken is Mutant.LEFT_WHILE_WRITING:
+                world.bus.roster.strike(table.incarnation)
+                return
             if not table.cells and not world.is_attached(table):
                 world.bus.roster.say_goodbye(table.incarnation, table.sequence)
                 return

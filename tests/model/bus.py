@@ -57,8 +57,8 @@ class Roster:
 
     def strike(self, incarnation: int) -> None:
         """Take a dead node off; the list of the vanished only grows, so nobody can overlook it."""
-        del self.members[incarnation]
-        self.vanished.append(incarnation)
+        if self.members.pop(incarnation, None) is not None:
+            self.vanished.append(incarnation)
 
 
 @dataclass(eq=False, slots=True)

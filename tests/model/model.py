@@ -179,8 +179,6 @@ class World:
 
     def is_attached(self, table: ChangeTable) -> bool:
         """Say whether any worker still maps the table."""
-        if table.is_retired and self.broken is Mutant.LEFT_WHILE_WRITING:
-            return False
         return any(process.is_alive and process.table is table for process in self.processes)
 
     def strike_the_dead(self) -> None:

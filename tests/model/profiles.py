@@ -241,4 +241,7 @@ PROFILES: Mapping[Mutant, Mapping[str, Any]] = {
         habits=WRITES,
         fault_rate=0.05,
     ),
+    Mutant.DATED_DEAF: _knobs(options={"nodes": 2, "serves_partitioned": True, "serves_stale": False}, faults={"isolate": 1, "heal": 0.02}, habits={"get": 8, "read": 0, "touch": 0}, pages=("page", "home"), interlude_rate=0.1, fault_rate=0.05),
+    Mutant.TOUCH_DEAF: _knobs(options={"nodes": 2, "serves_partitioned": True, "serves_stale": False}, faults={"isolate": 1, "heal": 0.02}, habits={"get": 6, "touch": 6}, pages=("page",), interlude_rate=0.1, fault_rate=0.05),
+    Mutant.LEFT_WHILE_WRITING: _knobs(options=TWO_NODES, faults={"delete_directory": 1, "stop at commit: sent": 1, "stop at commit: answered": 1, "kill_worker": 1}, habits=WRITES, fault_rate=0.1),
 }

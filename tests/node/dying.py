@@ -5,15 +5,32 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count
 from types import FrameType
 from typing import Any
 
-__all__ = ["die_in"]
+__all__ = ["deaths"]
 
 
-def die_in(function: Callable[..., Any], step: int) -> None:
-    """Have this process killed before the ``step``-th line that the function executes from now on."""
+def deaths(function: Callable[..., Any], work: Callable[[int], object]) -> Iterator[int]:
+    """Yield each step after a child of this process, doing its work, was killed on that step's line.
+
+    The lines are those that the function executes while ``work(step)`` runs; it ends with the first
+    child that got through. Call it in a worker: a test process has threads that a fork would lose.
+    """
+    for step in count(1):
+        child = os.fork()
+        if not child:
+            _die_in(function, step)
+            work(step)
+            os._exit(0)
+        if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != -signal.SIGKILL:
+            return
+        yield step
+
+
+def _die_in(function: Callable[..., Any], step: int) -> None:
     lines = 0
 
     def watch(frame: FrameType, event: str, argument: object) -> Any:

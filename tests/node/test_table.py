@@ -3,17 +3,16 @@ from __future__ import annotations
 import os
 import resource
 import shutil
-import signal
 from pathlib import Path
 
 import pytest
 
 from nothing_shared.clock import NEVER
 from nothing_shared.node import Change, Position, layout, slots
-from nothing_shared.node.table import FILE_NAME, ChangeTable
+from nothing_shared.node.table import FILE_NAME, ChangeTable, _create
 from tests.node.clocks import HandClock, last_moment
-from tests.node.dying import die_in
-from tests.node.workers import Died, Worker, Workers
+from tests.node.dying import deaths
+from tests.node.workers import Died, Workers
 
 SMALL = 1024
 EVENT, USER = slots.table("db", "event"), slots.table("db", "user")
@@ -26,11 +25,32 @@ def table(directory: Path, clock: HandClock) -> ChangeTable:
     return made
 
 
-def change_and_die(directory: Path, change: Change, step: int) -> None:
-    """Be killed on one line of an apply; live if the function has fewer."""
-    table = ChangeTable(directory, slot_count=SMALL)
-    die_in(ChangeTable.apply, step)
-    table.apply(change)
+def inherit_from_killed_writers(directory: Path) -> int:
+    """Have writers killed on each line of an apply, and apply what they left; return how many."""
+    table, step = ChangeTable(directory, slot_count=SMALL), 0
+    touched = (EVENT, USER, slots.EPOCH)
+
+    def change(step: int) -> Change:
+        return Change(touched, id=step, positions=((EVENT, Position(1, step)),))
+
+    before = table.clock()
+    for step in deaths(ChangeTable.apply, lambda step: table.apply(change(step))):
+        table.apply(change(step))
+        assert all(table.changed[index] > before for index in table.indexes(touched)), step
+        assert table.position(EVENT) == Position(1, step)
+        assert not table.apply(change(step))
+        before = table.clock()
+    return step
+
+
+def inherit_from_killed_makers(directory: Path) -> int:
+    step = 0
+    for step in deaths(_create, lambda step: ChangeTable(directory, slot_count=SMALL)):
+        table = ChangeTable(directory, slot_count=SMALL)
+        assert table.apply(Change((EVENT,))), step
+        assert sorted(path.name for path in directory.iterdir()) == [FILE_NAME, "changes.lock"]
+        table.path.unlink()
+    return step
 
 
 def change_at_last_moment(directory: Path, change: Change) -> None:
@@ -295,29 +315,10 @@ def test_a_full_disk_is_an_error_at_birth_that_leaves_nothing_behind(
     assert left == ["changes.lock"]
 
 
-def survives(worker: Worker, directory: Path, change: Change, step: int) -> bool:
-    try:
-        worker.run(change_and_die, directory, change, step)
-    except Died:
-        return False
-    return True
-
-
 def test_a_change_whose_writer_is_killed_on_any_line_is_applied_by_its_heir(
     directory: Path, workers: Workers
 ) -> None:
-    table = ChangeTable(directory, slot_count=SMALL)
-    touched = (EVENT, USER, slots.EPOCH)
-    for step in range(1, 100):
-        change = Change(touched, positions=((EVENT, Position(1, step)),))
-        before = table.clock()
-        if survives(workers.start(), directory, change, step):
-            break
-        table.apply(change)
-        assert all(table.changed[index] > before for index in table.indexes(touched)), step
-        assert table.position(EVENT) == Position(1, step)
-        assert not table.apply(change)
-    assert step > 10, "the tracing did not work"
+    assert workers.start().run(inherit_from_killed_writers, directory) > 10
 
 
 def test_a_writer_killed_when_it_reads_the_clock_has_not_applied_its_change(
@@ -330,24 +331,7 @@ def test_a_writer_killed_when_it_reads_the_clock_has_not_applied_its_change(
     assert table.apply(change)
 
 
-def die_while_creating(directory: Path, step: int) -> None:
-    from nothing_shared.node import table
-
-    die_in(table._create, step)
-    ChangeTable(directory, slot_count=SMALL)
-
-
 def test_a_table_whose_maker_was_killed_on_any_line_is_made_by_the_next(
     directory: Path, workers: Workers
 ) -> None:
-    for step in range(1, 100):
-        try:
-            workers.start().run(die_while_creating, directory, step)
-        except Died:
-            table = ChangeTable(directory, slot_count=SMALL)
-            assert table.apply(Change((EVENT,)))
-            table.path.unlink()
-        else:
-            break
-    assert step > 10, "the tracing did not work"
-    assert signal.SIGKILL
+    assert workers.start().run(inherit_from_killed_makers, directory) > 10

@@ -1,0 +1,600 @@
+"""Every write is heard exactly when it may have become true, whatever becomes of its transaction."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import socket
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.core.cache import caches
+from django.db import DatabaseError, IntegrityError, connections, transaction
+from django.db.models import F
+from django.test import TestCase
+from django.test.utils import override_settings
+
+from nothing_shared.cache.backends import MachineCache
+from nothing_shared.causality.pending import settle_all
+from nothing_shared.causality.scopes import begin, current, scope
+from nothing_shared.node import process, slots
+from tests.causality.shop.models import Author, Tag
+from tests.causality.sites import Ear, elsewhere
+from tests.wait import wait_until
+
+BACKEND = "nothing_shared.cache.backends.MachineCache"
+
+
+class Interrupted(BaseException):
+    """As SystemExit from a signal handler, which may come anywhere."""
+
+
+@pytest.fixture
+def cache(site: str) -> Iterator[MachineCache]:
+    with override_settings(CACHES={"default": {"BACKEND": BACKEND}}):
+        found = caches["default"]
+        assert isinstance(found, MachineCache)
+        yield found
+
+
+def rename(alias: str, pk: int, name: str) -> None:
+    Author.objects.using(alias).filter(pk=pk).update(name=name)
+
+
+def name_of(alias: str, pk: int) -> str:
+    return Author.objects.using(alias).get(pk=pk).name
+
+
+def settled(node: process.Node) -> bool:
+    """Say whether nothing is left to the agent."""
+    return node.intents.standing() == 0
+
+
+# When a write is heard ----------------------------------------------------------------------------
+
+
+def test_an_autocommit_write_is_heard_at_once(site: str, node: process.Node) -> None:
+    ear = Ear()
+    rename(site, 1, "Le Guin")
+    assert ear.heard(1)
+    assert settled(node)
+    assert len(current().changes) == 1
+
+
+def test_a_write_by_primary_key_says_nothing_of_other_rows(site: str) -> None:
+    ear = Ear()
+    rename(site, 1, "Le Guin")
+    assert not ear.heard(2)
+
+
+def test_an_insert_says_nothing_of_rows_that_were_there(site: str) -> None:
+    ear = Ear()
+    with transaction.atomic(using=site):
+        Author.objects.using(site).create(name="Joanna")
+    Author.objects.using(site).create(name="Angela")
+    assert not ear.heard(1, 2)
+    assert ear.heard() is False, "asked twice, said once"
+
+
+def test_a_transaction_is_heard_when_it_commits_and_not_before(
+    site: str, node: process.Node
+) -> None:
+    ear = Ear()
+    with transaction.atomic(using=site):
+        rename(site, 1, "Le Guin")
+        assert not ear.heard(1)
+        assert node.intents.standing() == 1
+    assert ear.heard(1)
+    assert settled(node)
+
+
+def test_a_durable_block_is_heard_like_any_other(site: str) -> None:
+    ear = Ear()
+    with transaction.atomic(using=site, durable=True):
+        rename(site, 1, "Le Guin")
+    assert ear.heard(1)
+
+
+def test_what_is_rolled_back_is_not_heard(site: str, node: process.Node) -> None:
+    ear = Ear()
+    with pytest.raises(KeyError), transaction.atomic(using=site):
+        rename(site, 1, "Le Guin")
+        raise KeyError
+    settle_all()
+    assert not ear.heard(1)
+    assert settled(node)
+    assert not current().changes
+
+
+def test_a_first_write_in_a_rolled_back_savepoint_doesnt_hide_the_second(site: str) -> None:
+    ear = Ear()
+    with transaction.atomic(using=site):
+        with contextlib.suppress(KeyError), transaction.atomic(using=site):
+            rename(site, 2, "Butler")
+            raise KeyError
+        rename(site, 1, "Le Guin")
+    assert ear.heard(1)
+
+
+def test_a_write_in_a_nested_savepoint_is_heard_when_the_outermost_block_commits(
+    site: str,
+) -> None:
+    ear = Ear()
+    with transaction.atomic(using=site):
+        with transaction.atomic(using=site), transaction.atomic(using=site):
+            rename(site, 1, "Le Guin")
+        assert not ear.heard(1)
+    assert ear.heard(1)
+
+
+def test_an_earlier_hook_that_raises_doesnt_hide_the_commit(site: str) -> None:
+    def fail() -> None:
+        raise ValueError
+
+    ear = Ear()
+    with pytest.raises(ValueError), transaction.atomic(using=site):
+        transaction.on_commit(fail, using=site)
+        rename(site, 1, "Le Guin")
+    assert ear.heard(1)
+
+
+def test_hooks_find_the_change_heard_already(site: str) -> None:
+    heard: list[bool] = []
+    ear = Ear()
+    with transaction.atomic(using=site):
+        transaction.on_commit(lambda: heard.append(ear.heard(1)), using=site)
+        rename(site, 1, "Le Guin")
+    assert heard == [True]
+
+
+def test_a_statement_that_raises_is_heard_in_autocommit(site: str, node: process.Node) -> None:
+    ear = Ear()
+    with pytest.raises(IntegrityError):
+        Author.objects.using(site).create(pk=1, name="Ursula again")
+    assert ear.heard(1)
+    assert settled(node)
+
+
+def test_the_rows_of_a_failed_executemany_are_heard(site: str) -> None:
+    """On SQLite those before the failure stand."""
+    ear = Ear()
+    statement = 'INSERT INTO "shop_author" ("id", "name") VALUES (%s, %s)'
+    with connections[site].cursor() as cursor, pytest.raises(IntegrityError):
+        cursor.executemany(statement, [(7, "a"), (8, "b"), (1, "c")])
+    assert ear.heard(7)
+
+
+def test_raw_sql_is_heard(site: str) -> None:
+    ear = Ear()
+    with connections[site].cursor() as cursor:
+        cursor.execute("update SHOP_AUTHOR set name = 'x' where id = 1")
+    assert ear.heard(1)
+
+
+def test_databases_commit_each_for_itself(site: str, db: None, node: process.Node) -> None:
+    ear, tag = Ear(), node.table.index(slots.table("default", "shop_tag"))
+    before = node.table.changed[tag]
+    with pytest.raises(KeyError), transaction.atomic(using=site):
+        rename(site, 1, "Le Guin")
+        Tag.objects.create(name="the blocks of TestCase are transparent")
+        raise KeyError
+    settle_all()
+    assert not ear.heard(1)
+    assert node.table.changed[tag] > before
+
+
+# What is unusual about a transaction --------------------------------------------------------------
+
+
+def test_in_manual_mode_a_write_is_heard_at_once_and_again_once_it_is_over(
+    site: str, node: process.Node
+) -> None:
+    transaction.set_autocommit(False, using=site)
+    ear = Ear()
+    rename(site, 1, "Le Guin")
+    assert ear.heard(1)
+    assert node.intents.standing() == 1, "the COMMIT is yet to come: the agent repeats it"
+    transaction.commit(using=site)
+    settle_all()
+    assert ear.heard(1), "a fill from between the write and its commit is old"
+    assert settled(node)
+    transaction.set_autocommit(True, using=site)
+
+
+def test_in_manual_mode_many_writes_take_one_intent(site: str, node: process.Node) -> None:
+    transaction.set_autocommit(False, using=site)
+    for number in range(50):
+        rename(site, 1, f"Le Guin {number}")
+    assert node.intents.standing() == 1
+    transaction.rollback(using=site)
+    transaction.set_autocommit(True, using=site)
+    settle_all()
+    assert settled(node)
+
+
+def test_a_block_in_manual_mode_commits_nothing_and_is_heard_all_the_same(
+    site: str, node: process.Node
+) -> None:
+    transaction.set_autocommit(False, using=site)
+    ear = Ear()
+    with transaction.atomic(using=site):
+        rename(site, 1, "Le Guin")
+    assert len(current().changes) == 1, "its client's ticket says so"
+    assert ear.heard(1)
+    transaction.commit(using=site)
+    settle_all()
+    assert ear.heard(1)
+    assert settled(node)
+    transaction.set_autocommit(True, using=site)
+
+
+@pytest.mark.parametrize("in_block", [False, True])
+def test_what_manual_mode_shows_is_never_kept(
+    site: str, cache: MachineCache, in_block: bool
+) -> None:
+    transaction.set_autocommit(False, using=site)
+    assert name_of(site, 1) == "Ursula"  # SQLite's snapshot is taken here
+    elsewhere(lambda: rename(site, 1, "Le Guin"))
+    begin()
+    with transaction.atomic(using=site) if in_block else contextlib.nullcontext():
+        cache.get_or_set("name", lambda: name_of(site, 1), 600)
+    transaction.rollback(using=site)
+    transaction.set_autocommit(True, using=site)
+    assert elsewhere(lambda: cache.get_or_set("name", lambda: name_of(site, 1), 600)) == "Le Guin"
+
+
+def test_a_block_interrupted_in_its_commit_is_heard_at_the_next_look(
+    site: str, node: process.Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SystemExit from a signal handler: committed, and no hook has run."""
+    connection, commit = connections[site], connections[site]._commit
+
+    def interrupted() -> None:
+        commit()
+        raise Interrupted
+
+    ear = Ear()
+    with monkeypatch.context() as patch:
+        patch.setattr(connection, "_commit", interrupted)
+        with pytest.raises(Interrupted), transaction.atomic(using=site):
+            rename(site, 1, "Le Guin")
+    settle_all()
+    assert ear.heard(1)
+    assert settled(node)
+    with transaction.atomic(using=site):
+        rename(site, 2, "Butler")
+    assert ear.heard(2)
+    assert settled(node)
+    assert len({id(node.intents.claim()) for _ in range(3)}) == 3, "each intent is there once"
+
+
+def test_a_connection_closed_in_a_transaction_has_committed_nothing(
+    site: str, node: process.Node
+) -> None:
+    ear = Ear()
+    with pytest.raises(KeyError), transaction.atomic(using=site):
+        rename(site, 1, "Le Guin")
+        connections[site].close()
+        raise KeyError
+    settle_all()
+    assert not ear.heard(1)
+    assert settled(node)
+
+
+def test_a_connection_that_breaks_at_the_commit_may_have_committed(
+    site: str, node: process.Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection, commit = connections[site], connections[site]._commit
+
+    def lost() -> None:
+        commit()
+        connection.connection.close()
+        raise DatabaseError("the connection is lost")
+
+    ear = Ear()
+    with monkeypatch.context() as patch:
+        patch.setattr(connection, "_commit", lost)
+        with pytest.raises(DatabaseError), transaction.atomic(using=site):
+            rename(site, 1, "Le Guin")
+    settle_all()
+    assert ear.heard(1)
+
+
+def test_a_child_forked_in_a_transaction_leaves_its_parents_intent_alone(
+    site: str, node: process.Node
+) -> None:
+    with transaction.atomic(using=site):
+        rename(site, 1, "Le Guin")
+        child = forked(lambda: (connections[site].close(), settle_all()))
+        assert child == 0
+        assert node.intents.standing() == 1
+
+
+def forked(act: Callable[[], object]) -> int:
+    import os
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # this process has threads, and the child knows
+        pid = os.fork()
+    if not pid:
+        status = 1
+        try:
+            act()
+            status = 0
+        finally:
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+# What a transaction sees and shows ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda site: name_of(site, 1),
+        lambda site: list(Author.objects.using(site).raw("SELECT *, unheard_of() FROM shop_author")),
+    ],
+    ids=["rows", "nobody knows what"],
+)
+def test_what_a_transaction_has_written_is_not_kept_before_it_commits(
+    site: str, cache: MachineCache, read: Callable[[str], Any]
+) -> None:
+    define_function(site)
+    with contextlib.suppress(KeyError), transaction.atomic(using=site):
+        rename(site, 1, "Le Guin")
+        cache.get_or_set("read", lambda: str(read(site)), 600)
+        assert elsewhere(lambda: cache.get("read")) is None
+        raise KeyError
+    begin()
+    assert cache.get("read") is None
+
+
+def define_function(alias: str) -> None:
+    connection = connections[alias]
+    if connection.vendor == "sqlite":
+        connection.ensure_connection()
+        connection.connection.create_function("unheard_of", 0, lambda: 1)
+    else:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "CREATE OR REPLACE FUNCTION unheard_of() RETURNS int LANGUAGE plpgsql "
+                "AS 'BEGIN RETURN 1; END'"
+            )
+
+
+def test_after_an_unknown_write_a_transaction_takes_nothing_from_the_cache(
+    site: str, cache: MachineCache
+) -> None:
+    assert cache.get_or_set("name", lambda: name_of(site, 1), 600) == "Ursula"
+    begin()
+    with transaction.atomic(using=site):
+        with connections[site].cursor() as cursor:
+            cursor.execute("-- nobody knows\nWITH x AS (SELECT 1) " + "SELECT unheard_of_too()") if (
+                connections[site].vendor == "none"
+            ) else cursor.execute("UPDATE shop_author SET name = 'Le Guin'; SELECT 1" if (
+                connections[site].vendor == "postgresql"
+            ) else "UPDATE shop_author SET name = 'Le Guin'")
+        assert cache.get_or_set("name", lambda: name_of(site, 1), 600) == "Le Guin"
+
+
+def test_what_was_set_in_a_rolled_back_transaction_is_not_seen_in_the_next(
+    site: str, cache: MachineCache
+) -> None:
+    with contextlib.suppress(KeyError), transaction.atomic(using=site):
+        rename(site, 1, "Le Guin")
+        cache.set("name", "Le Guin")
+        raise KeyError
+    with transaction.atomic(using=site):
+        rename(site, 2, "Butler")
+        assert cache.get("name") is None
+
+
+def test_a_unit_of_work_that_begins_in_a_transaction_sees_what_that_sees(
+    site: str, cache: MachineCache
+) -> None:
+    """A handler called from a view, a client in a test: its snapshot is older than itself."""
+    with transaction.atomic(using=site):
+        rename(site, 1, "Le Guin")
+        begin()
+        cache.get_or_set("name", lambda: name_of(site, 1), 600)
+        with scope():
+            cache.get_or_set("other name", lambda: name_of(site, 1), 600)
+        assert elsewhere(lambda: [cache.get("name"), cache.get("other name")]) == [None, None]
+        transaction.set_rollback(True, using=site)
+
+
+def test_a_snapshot_older_than_a_unit_of_work_is_never_believed(
+    sqlite_or_repeatable: str, cache: MachineCache
+) -> None:
+    site = sqlite_or_repeatable
+    fill = lambda key: cache.get_or_set(key, lambda: name_of(site, 1), 600)  # noqa: E731
+    with transaction.atomic(using=site):
+        name_of(site, 2)
+        elsewhere(lambda: rename(site, 1, "Le Guin"))
+        assert fill("within") == "Ursula"
+        with scope():
+            assert fill("in a scope") == "Ursula"
+        begin()
+        assert fill("begun anew") == "Ursula"
+    begin()
+    for key in ("within", "in a scope", "begun anew"):
+        assert fill(key) == "Le Guin"
+
+
+@pytest.fixture
+def sqlite_or_repeatable(site: str) -> Iterator[str]:
+    connection = connections[site]
+    if connection.vendor == "postgresql":
+        connection.ensure_connection()
+        connection.connection.isolation_level = 2 + 1  # psycopg counts from READ UNCOMMITTED
+    yield site
+    if connection.vendor == "postgresql" and connection.connection is not None:
+        connection.connection.isolation_level = None
+
+
+def test_a_half_read_iterator_holds_its_snapshot_for_every_unit_of_work(
+    site: str, cache: MachineCache
+) -> None:
+    if connections[site].vendor == "postgresql":
+        return  # each statement sees its own
+    Author.objects.using(site).bulk_create([Author(name=str(n)) for n in range(300)])
+    begin()
+    reading = Author.objects.using(site).iterator(chunk_size=2)
+    next(reading)
+    elsewhere(lambda: rename(site, 1, "Le Guin"))
+    fill = lambda: cache.get_or_set("name", lambda: name_of(site, 1), 600)  # noqa: E731
+    with scope():
+        assert fill() == "Ursula", "SQLite shows what the iterator began with"
+    begin()
+    assert fill() == "Ursula"
+    reading.close()
+    begin()
+    assert fill() == "Le Guin"
+    begin()
+    assert cache.get("name") == "Le Guin", "and it is kept again"
+
+
+# What others do with the connection ---------------------------------------------------------------
+
+
+def test_other_wrappers_may_come_and_go_in_any_order(site: str) -> None:
+    ear, connection = Ear(), connections[site]
+    passing: Any = lambda execute, *args: execute(*args)  # noqa: E731
+    first, second = connection.execute_wrapper(passing), connection.execute_wrapper(passing)
+    first.__enter__()
+    second.__enter__()
+    rename(site, 1, "a")
+    assert ear.heard(1)
+    first.__exit__(None, None, None)
+    rename(site, 1, "b")
+    assert ear.heard(1)
+    second.__exit__(None, None, None)
+    rename(site, 1, "c")
+    assert ear.heard(1)
+
+
+def test_a_connection_first_opened_under_a_wrapper_is_heard_and_stays_so(site: str) -> None:
+    def act() -> bool:
+        ear = Ear()
+        connection = connections[site]
+        with connection.execute_wrapper(lambda execute, *args: execute(*args)):
+            rename(site, 1, "a")
+        assert ear.heard(1)
+        rename(site, 1, "b")
+        return ear.heard(1)
+
+    assert elsewhere(act)
+
+
+def test_a_thread_without_the_context_is_heard_and_not_observed(site: str) -> None:
+    ear = Ear()
+    elsewhere(lambda: (rename(site, 1, "Le Guin"), name_of(site, 1)))
+    assert ear.heard(1)
+    assert not current().changes
+    assert current().begun is None
+
+
+def test_a_thread_with_the_context_belongs_to_the_unit_of_work(site: str) -> None:
+    elsewhere(
+        lambda: (rename(site, 1, "Le Guin"), name_of(site, 1)),
+        context=contextvars.copy_context(),
+    )
+    assert len(current().changes) == 1
+    assert current().begun is not None
+
+
+class TestTransparency(TestCase):
+    """Blocks of ``TestCase`` never commit: nobody's hooks are counted, statements apply at once."""
+
+    def test_no_hook_is_added(self) -> None:
+        with self.captureOnCommitCallbacks() as callbacks:
+            Tag.objects.create(name="a")
+            with transaction.atomic():
+                Tag.objects.create(name="b")
+        self.assertEqual(callbacks, [])
+
+    def test_no_query_is_added(self) -> None:
+        with self.assertNumQueries(2):
+            Tag.objects.create(name="a")
+            list(Tag.objects.all())
+
+    def test_statements_are_heard_at_once(self) -> None:
+        table = process.current().table
+        place = table.index(slots.table("default", "shop_tag"))
+        before = table.changed[place]
+        with transaction.atomic():
+            Tag.objects.create(name="a")
+            assert table.changed[place] > before
+
+    def test_a_unit_of_work_begins_anew_in_them(self) -> None:
+        list(Tag.objects.all())
+        with scope() as unit:
+            assert unit.begun is None
+        assert begin().begun is None
+
+
+# A COMMIT in flight when its client has gone ------------------------------------------------------
+
+SLOW_COMMIT = """
+CREATE OR REPLACE FUNCTION linger() RETURNS trigger LANGUAGE plpgsql AS
+  'BEGIN PERFORM pg_sleep(1.5); RETURN NULL; END';
+CREATE OR REPLACE TRIGGER none_such AFTER UPDATE ON shop_author FOR EACH ROW EXECUTE FUNCTION linger();
+DROP TRIGGER none_such ON shop_author;
+CREATE CONSTRAINT TRIGGER lingers AFTER UPDATE ON shop_author {when}
+  FOR EACH ROW EXECUTE FUNCTION linger();
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["transaction", "autocommit"])
+def test_a_commit_that_outlives_its_connection_is_heard_when_it_is_done(
+    postgresql_site: dict[str, Any], site: str, cache: MachineCache, way: str
+) -> None:
+    """The client's socket is cut while the server commits, and the server goes on."""
+    if connections[site].vendor != "postgresql":
+        return
+    when = "DEFERRABLE INITIALLY DEFERRED" if way == "transaction" else ""
+    with connections[site].cursor() as cursor:
+        cursor.execute(SLOW_COMMIT.format(when=when))
+    sockets: list[socket.socket] = []
+
+    def write() -> None:
+        connection = connections[site]
+        connection.ensure_connection()
+        sockets.append(socket.socket(fileno=connection.connection.fileno()))
+        with contextlib.suppress(DatabaseError):
+            if way == "autocommit":
+                rename(site, 1, "Le Guin")
+            else:
+                with transaction.atomic(using=site):
+                    rename(site, 1, "Le Guin")
+        settle_all()
+
+    fill = lambda: (begin(), cache.get_or_set("name", lambda: name_of(site, 1), 600))[1]  # noqa: E731
+    try:
+        writer = threading.Thread(target=elsewhere, args=(write,))
+        writer.start()
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+        wait_until(lambda: ask(site, waiting) == 1, what="the server to commit")
+        sockets[0].shutdown(socket.SHUT_RDWR)
+        writer.join()
+        assert fill() == "Ursula", "it is not committed yet"
+        wait_until(lambda: name_of(site, 1) == "Le Guin", what="the commit")
+        wait_until(lambda: fill() == "Le Guin", what="the change to be heard")
+        wait_until(lambda: process.current().intents.standing() == 0, what="the intent's end")
+    finally:
+        for sock in sockets:
+            sock.detach()
+        with connections[site].cursor() as cursor:
+            cursor.execute("DROP TRIGGER lingers ON shop_author")
+
+
+def ask(alias: str, sql: str) -> Any:
+    with connections[alias].cursor() as cursor:
+        cursor.execute(sql)
+        return cursor.fetchone()[0]
