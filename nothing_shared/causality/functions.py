@@ -6,7 +6,7 @@ from typing import Literal
 
 from nothing_shared.causality.relations import Schema
 
-__all__ = ["COMMON", "SQLITE_TABLE_FUNCTIONS", "SYNTAX", "effect_of_call", "is_call"]
+__all__ = ["COMMON", "RESERVED", "SQLITE_TABLE_FUNCTIONS", "SYNTAX", "effect_of_call", "is_call"]
 
 COMMON = frozenset(
     """

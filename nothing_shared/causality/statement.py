@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from nothing_shared.causality.functions import SQLITE_TABLE_FUNCTIONS, effect_of_call, is_call
+from nothing_shared.causality.functions import (
+    RESERVED,
+    SQLITE_TABLE_FUNCTIONS,
+    effect_of_call,
+    is_call,
+)
 from nothing_shared.causality.keywords import Handler, handlers_of
 from nothing_shared.causality.relations import Schema
 from nothing_shared.causality.sql import END, is_name, is_string, parts
@@ -150,12 +155,12 @@ class Statement:
 
     def _note_call(self) -> None:
         """Note the function whose parentheses open here, if it is one."""
-        name = self.before()
-        if not name or self.placed_at == self.at - 1 or not is_name(name[0]):
+        at = self.at
+        name = self.tokens[at - 1] if at else END
+        if name in RESERVED or self.placed_at == at - 1 or not is_name(name):
             return
-        bare = parts(name[0])[-1]
-        before = self.before(2)[0] if self.at > 1 else END
-        if bare != name[0] or is_call(bare, before):
+        bare = parts(name)[-1]
+        if bare != name or is_call(bare, self.tokens[at - 2] if at > 1 else END):
             self._note(bare)
 
     # Tables
@@ -197,7 +202,8 @@ class Statement:
         reads, frame.expects, self.placed_at = frame.expects == "read", "", self.at
         name, is_function = names[-1], reads and self.after() == "("
         self._count_source()
-        self._qualify(names)
+        if len(names) > 1:
+            self._qualify(names)
         if is_function:
             self._table_function(name)
         if is_cut(name) and self.schema.vendor == "postgresql":
@@ -215,7 +221,7 @@ class Statement:
             self.loose.add(names[-1])
 
     def _is_cte(self, names: tuple[str, ...]) -> bool:
-        return len(names) == 1 and any(names[0] in frame.ctes for frame in self._frames)
+        return len(names) == 1 and any([names[0] in frame.ctes for frame in self._frames])
 
     def _table_function(self, name: str) -> None:
         self._note(name)
@@ -249,5 +255,5 @@ class Statement:
 
 
 def is_cut(name: str) -> bool:
-    """Say whether PostgreSQL knows this name by its first 63 bytes only."""
-    return len(name) * 4 > LONGEST_NAME and len(name.encode(errors="replace")) > LONGEST_NAME
+    """Say whether PostgreSQL may know this name by its first 63 bytes only."""
+    return (len(name) if name.isascii() else len(name) * 4) > LONGEST_NAME

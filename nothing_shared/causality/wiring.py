@@ -11,6 +11,7 @@ from django.db.backends.signals import connection_created
 from nothing_shared.causality import scopes
 from nothing_shared.causality.observer import observe
 from nothing_shared.causality.pending import settle_all
+from nothing_shared.causality.schema import schema_for
 from nothing_shared.causality.sessions import may_still_commit
 from nothing_shared.node.process import on_orphan
 
@@ -35,6 +36,7 @@ def is_installed() -> bool:
 
 def _observe_new(*, connection: Any, **kwargs: Any) -> None:
     observe(connection)
+    schema_for(connection)  # no transaction is open yet, which would keep it from asking
 
 
 def _begin(**kwargs: Any) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from nothing_shared.locks import MachineLock
 from nothing_shared.node import layout, slots
 from nothing_shared.node.liveness import is_alive, start_time
 from nothing_shared.node.table import ChangeTable
@@ -86,6 +87,8 @@ class Intents:
         self._table = table
         self._idle: list[Intent] = []
         self._lock = threading.Lock()
+        # Not the table's own lock: whoever is stopped while it applies keeps nobody from writing.
+        self._cells_lock = MachineLock(table.path.with_name("intents.lock"))
 
     def claim(self) -> Intent | None:
         """Take a cell; None if all are taken, so that a crash of this writer would go unnoticed."""
@@ -101,7 +104,7 @@ class Intents:
     def _claim_free_cell(self) -> Intent | None:
         words, pid = self._table.words, os.getpid()
         is_alive_now = lru_cache(is_alive)  # one process owns many cells
-        with self._table.lock.held():
+        with self._cells_lock.held():
             for cell in range(layout.INTENT_CELLS):
                 base = layout.INTENTS + cell * layout.CELL_WORDS
                 if not words[base + layout.CELL_COUNT] and not self._is_owned(base, is_alive_now):
@@ -147,7 +150,7 @@ class Intents:
     def bury(self, overdue: Overdue) -> None:
         """Clear the cell of a dead writer whose change has been applied and sent."""
         base = layout.INTENTS + overdue.cell * layout.CELL_WORDS
-        with self._table.lock.held():
+        with self._cells_lock.held():
             if not self._is_owned(base):
                 self._table.words[base + layout.CELL_COUNT] = 0
                 self._table.words[base + layout.CELL_OWNER] = 0

@@ -6,7 +6,7 @@ from typing import Any
 
 from nothing_shared.bus import Gap, Message, publish, subscribe
 from nothing_shared.bus.signals import gap_detected, message_dropped
-from nothing_shared.node import Change, layout, process, slots
+from nothing_shared.node import process
 
 heard: list[Message] = []
 gaps: list[Gap] = []
@@ -54,47 +54,3 @@ def drops() -> list[str]:
 def say(topic: str, *payloads: Any) -> None:
     for payload in payloads:
         publish(topic, payload)
-
-
-def change(*touched: int) -> bool:
-    """Commit a change of some slots."""
-    return process.current().commit(Change(touched))
-
-
-def changed(slot: int) -> int:
-    """Return when this node believes a slot to have changed last, everything included."""
-    table = process.current().table
-    return max(table.changed[slots.EPOCH], table.changed[table.index(slot)])
-
-
-def now() -> int:
-    return process.current().table.clock()
-
-
-def epochs() -> int:
-    return process.current().table.words[layout.EPOCHS]
-
-
-def is_leased() -> bool:
-    return process.current().table.leased()
-
-
-def lease_left() -> int:
-    table = process.current().table
-    return table.words[layout.LEASE_UNTIL] - table.clock()
-
-
-def table_id() -> int:
-    return process.current().table.id
-
-
-def is_agent() -> bool:
-    return process.current().agent.is_leading
-
-
-def agent_pid() -> int:
-    return process.current().table.words[layout.AGENT_PID]
-
-
-def term() -> int:
-    return process.current().table.words[layout.AGENT_TERM]

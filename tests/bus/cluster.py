@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tests.bus import acts
+from tests.node import acts as node_acts
 from tests.node.workers import Worker, Workers
 from tests.wait import wait_until
 
@@ -39,13 +40,13 @@ class Node:
     def agent(self) -> Worker:
         """Return the worker that leads, once one does."""
         return wait_until(
-            lambda: next((worker for worker in self.workers if worker.run(acts.is_agent)), None),
+            lambda: next((worker for worker in self.workers if worker.run(node_acts.is_agent)), None),
             what="a worker leads",
         )
 
     def hears(self) -> None:
         """Wait for the lease."""
-        wait_until(lambda: self.run(acts.is_leased), what="the node is leased")
+        wait_until(lambda: self.run(node_acts.is_leased), what="the node is leased")
 
     def kill(self) -> None:
         for worker in self.workers:

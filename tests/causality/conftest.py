@@ -37,9 +37,7 @@ def postgresql_shop(
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def shop(
-    request: pytest.FixtureRequest, django_db_blocker: DjangoDbBlocker
-) -> Iterator[Database]:
+def shop(request: pytest.FixtureRequest, django_db_blocker: DjangoDbBlocker) -> Iterator[Database]:
     """A real database with the tables of the shop, as it was before after each test."""
     database: Database = request.getfixturevalue(f"{request.param}_shop")
     with django_db_blocker.unblock(), database.rolled_back():

@@ -88,13 +88,17 @@ class Database:
         """Collect all statements of a block."""
         statements: list[Heard] = []
 
-        def hear(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any) -> Any:
+        def hear(
+            execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any
+        ) -> Any:
             footprint = analyse(sql, self.schema)
             heard = Heard(str(sql), footprint, bind(footprint, params, many))
             statements.append(heard)
             if footprint.controls:
                 return execute(sql, params, many, context)
-            return self._oracle.watch(heard, params, many, lambda: execute(sql, params, many, context))
+            return self._oracle.watch(
+                heard, params, many, lambda: execute(sql, params, many, context)
+            )
 
         with self.connection.execute_wrapper(hear):
             yield statements
@@ -166,7 +170,7 @@ class PostgreSQLOracle:
                 (heard.written if writes else heard.read).add(bare_name(name))
 
 
-ORACLES: dict[str, type[SQLiteOracle] | type[PostgreSQLOracle]] = {
+ORACLES: dict[str, type[SQLiteOracle | PostgreSQLOracle]] = {
     "sqlite": SQLiteOracle,
     "postgresql": PostgreSQLOracle,
 }

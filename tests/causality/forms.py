@@ -26,8 +26,15 @@ from django.db.models import (
     When,
     Window,
 )
-from django.db.models.functions import Coalesce, Concat, ExtractYear, Lower, RowNumber, TruncMonth
-from django.db.models.functions import Cast as CastTo
+from django.db.models.functions import (
+    Cast as CastTo,
+    Coalesce,
+    Concat,
+    ExtractYear,
+    Lower,
+    RowNumber,
+    TruncMonth,
+)
 
 from tests.causality.shop.models import (
     Author,
@@ -57,7 +64,9 @@ class Shop:
         self.alias = alias
         self.ann = self.make(Author, name="Ann")
         self.bob = self.make(Author, name="Bob", mentor=self.ann)
-        self.book = self.make(Book, title="Sea", author=self.ann, published=datetime.date(2020, 2, 3))
+        self.book = self.make(
+            Book, title="Sea", author=self.ann, published=datetime.date(2020, 2, 3)
+        )
         self.other = self.make(Book, title="Sky", author=self.bob)
         self.tag = self.make(Tag, name="blue")
         self.grey = self.make(Tag, name="grey")
@@ -134,9 +143,9 @@ READS: dict[str, Form] = {
     "count of distinct": lambda s: s.all(Book).values("author").distinct().count(),
     "exists": lambda s: s.all(Book).filter(tags=s.tag).exists(),
     "aggregate": lambda s: s.all(Book).aggregate(Sum("pages"), Avg("reviews__stars")),
-    "aggregate of a subquery": lambda s: s.all(Author)
-    .annotate(n=Count("books"))
-    .aggregate(Max("n")),
+    "aggregate of a subquery": lambda s: (
+        s.all(Author).annotate(n=Count("books")).aggregate(Max("n"))
+    ),
     "annotate": lambda s: list(s.all(Author).annotate(n=Count("books__tags")).filter(n__gt=0)),
     "annotate with a case": lambda s: list(
         s.all(Book).annotate(big=Case(When(pages__gt=200, then=Value(1)), default=Value(0)))
@@ -154,12 +163,14 @@ READS: dict[str, Form] = {
     "a subquery": lambda s: list(
         s.all(Author).annotate(first=Subquery(BOOKS_OF.order_by("pk").values("title")[:1]))
     ),
-    "a subquery of a row": lambda s: s.all(Author)
-    .annotate(n=Subquery(BOOKS_OF.values("pages")[:1]))
-    .get(pk=s.ann.pk),
+    "a subquery of a row": lambda s: (
+        s.all(Author).annotate(n=Subquery(BOOKS_OF.values("pages")[:1])).get(pk=s.ann.pk)
+    ),
     "exists with an outer reference": lambda s: list(s.all(Author).filter(Exists(BOOKS_OF))),
     "not exists": lambda s: list(s.all(Author).filter(~Exists(BOOKS_OF.filter(tags__name="blue")))),
-    "in a queryset": lambda s: list(s.all(Book).filter(author__in=s.all(Author).filter(name="Ann"))),
+    "in a queryset": lambda s: list(
+        s.all(Book).filter(author__in=s.all(Author).filter(name="Ann"))
+    ),
     "in its own table": lambda s: list(
         s.all(Book).filter(pk=s.book.pk, pages__in=s.all(Book).values("pages"))
     ),
@@ -173,7 +184,9 @@ READS: dict[str, Form] = {
     "intersection": lambda s: list(
         s.all(Author).values("name").intersection(s.all(Tag).values("name"))
     ),
-    "difference": lambda s: list(s.all(Author).values("name").difference(s.all(Tag).values("name"))),
+    "difference": lambda s: list(
+        s.all(Author).values("name").difference(s.all(Tag).values("name"))
+    ),
     "in_bulk": lambda s: s.all(Book).in_bulk([s.book.pk, s.other.pk]),
     "in_bulk by a uuid": lambda s: s.all(Review).in_bulk([s.review.pk]),
     "in_bulk by a field": lambda s: s.all(Tag).in_bulk(["blue"], field_name="name"),
@@ -188,7 +201,9 @@ READS: dict[str, Form] = {
     "a truncated date": lambda s: list(
         s.all(Book).annotate(m=TruncMonth("published"), y=ExtractYear("published")).values("m", "y")
     ),
-    "filter by a year": lambda s: list(s.all(Book).filter(published__year=2020, published__month=2)),
+    "filter by a year": lambda s: list(
+        s.all(Book).filter(published__year=2020, published__month=2)
+    ),
     "a window": lambda s: list(
         s.all(Book).annotate(
             n=Window(RowNumber(), partition_by=F("author__name"), order_by=F("pages").desc())
@@ -206,7 +221,9 @@ READS: dict[str, Form] = {
             z=ExpressionWrapper(F("pages") * 2, output_field=models.IntegerField()),
         )
     ),
-    "contains": lambda s: list(s.all(Book).filter(title__icontains="e%a", author__name__endswith="n")),
+    "contains": lambda s: list(
+        s.all(Book).filter(title__icontains="e%a", author__name__endswith="n")
+    ),
     "contains a column": lambda s: list(s.all(Book).filter(title__contains=F("author__name"))),
     "regex": lambda s: list(s.all(Book).filter(title__iregex="s.a")),
     "extra": lambda s: list(
@@ -227,11 +244,11 @@ READS: dict[str, Form] = {
         s.all(AuthorStatistics).filter(author__name="Ann").select_related("author")
     ),
     "select_for_update": lambda s: list(s.all(Book).select_for_update().filter(pk=s.book.pk)),
-    "select_for_update of": lambda s: list(
-        s.all(Book).select_related("author").select_for_update(of=("self", "author"))
-    )
-    if connections[s.alias].features.has_select_for_update_of
-    else None,
+    "select_for_update of": lambda s: (
+        list(s.all(Book).select_related("author").select_for_update(of=("self", "author")))
+        if connections[s.alias].features.has_select_for_update_of
+        else None
+    ),
     "explain": lambda s: s.all(Book).filter(author__name="Ann").explain(),
 }
 
@@ -259,9 +276,11 @@ WRITES: dict[str, Form] = {
     "update": lambda s: s.all(Book).update(pages=3),
     "update of a row": lambda s: s.all(Book).filter(pk=s.book.pk).update(pages=3),
     "update with F": lambda s: s.all(Book).filter(pages__gt=1).update(pages=F("pages") + 1),
-    "update with a subquery": lambda s: s.all(Author)
-    .filter(pk=s.ann.pk)
-    .update(name=Subquery(s.all(Book).filter(author=OuterRef("pk")).values("title")[:1])),
+    "update with a subquery": lambda s: (
+        s.all(Author)
+        .filter(pk=s.ann.pk)
+        .update(name=Subquery(s.all(Book).filter(author=OuterRef("pk")).values("title")[:1]))
+    ),
     "update over a relation": lambda s: s.all(Book).filter(author__name="Ann").update(pages=4),
     "update of an heir": lambda s: s.all(Bar).update(name="Same", seats=3, beers=1),
     "update with a trigger": lambda s: s.all(Country).update(name="x"),
@@ -301,7 +320,9 @@ WRITES: dict[str, Form] = {
     "executemany": lambda s: s.many(
         "UPDATE shop_book SET pages = %s WHERE id = %s", [(1, s.book.pk), (2, s.other.pk)]
     ),
-    "executemany of inserts": lambda s: s.many("INSERT INTO shop_tag (name) VALUES (%s)", [("x",), ("y",)]),
+    "executemany of inserts": lambda s: s.many(
+        "INSERT INTO shop_tag (name) VALUES (%s)", [("x",), ("y",)]
+    ),
     "executemany of nothing": lambda s: s.many("INSERT INTO shop_tag (name) VALUES (%s)", []),
     "insert from a select": lambda s: s.cursor(
         "INSERT INTO shop_tag (name) SELECT name FROM shop_author WHERE id = %s", [s.ann.pk]

@@ -39,13 +39,22 @@ class Writer:
         source = self.source()
         column = self.column()
         shown = self.choose(
-            [f"{column}", "count(*)", f"{column}, CASE WHEN {column} = %s OR 1 THEN 2 END", f"sum({column})"]
+            [
+                f"{column}",
+                "count(*)",
+                f"{column}, CASE WHEN {column} = %s OR 1 THEN 2 END",
+                f"sum({column})",
+            ]
         )
         if self.depth == 0 and self.choose("xxxy") == "y":
             shown = f"{column}, (SELECT max(id) FROM {self.choose(['t', 'u'])})"
         grouped = f" GROUP BY {column}"
-        tail = self.choose(["", "", grouped, f"{grouped} HAVING {column} = %s", f" ORDER BY {column}"])
-        joined = self.choose(["", "", "", "", " UNION ALL SELECT a FROM t", " UNION SELECT id FROM u WHERE id = %s"])
+        tail = self.choose(
+            ["", "", grouped, f"{grouped} HAVING {column} = %s", f" ORDER BY {column}"]
+        )
+        joined = self.choose(
+            ["", "", "", "", " UNION ALL SELECT a FROM t", " UNION SELECT id FROM u WHERE id = %s"]
+        )
         if joined and ("," in shown or "ORDER" in tail):
             joined = ""
         where = self.choose(["", " WHERE ", " WHERE ", " WHERE ", " WHERE "])
@@ -54,7 +63,9 @@ class Writer:
     def source(self) -> str:
         alias = self.choose(["", "", " x", " AS x", " AS u"])
         first = alias.split()[-1] if alias else "t"
-        more = self.choose(["", "", "", " JOIN u ON ", " LEFT JOIN u y ON ", ", u y", " JOIN t z ON ", " CROSS"])
+        more = self.choose(
+            ["", "", "", " JOIN u ON ", " LEFT JOIN u y ON ", ", u y", " JOIN t z ON ", " CROSS"]
+        )
         if more == " CROSS":
             more = " JOIN (SELECT id, a AS b, b AS a FROM t) z ON "
         if "JOIN u ON" in more and first == "u":
@@ -176,7 +187,13 @@ NESTING = {
 }  # fmt: skip
 """Forms that read ``t``, ``u``, the view ``v`` and the ``secret`` in every place where SQLite takes a table."""
 
-SHALLOW = {"query": ["SELECT 1"], "value": ["1"], "condition": ["1"], "source": ["<name>"], "item": ["<name>"]}
+SHALLOW = {
+    "query": ["SELECT 1"],
+    "value": ["1"],
+    "condition": ["1"],
+    "source": ["<name>"],
+    "item": ["<name>"],
+}
 
 
 def nested(choose: Choose, form: str = "statement", depth: int = 0) -> str:

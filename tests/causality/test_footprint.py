@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from nothing_shared.causality.footprint import Footprint, analyse, bind
 from nothing_shared.causality.relations import Schema, TableInfo
@@ -50,7 +49,9 @@ def read(sql: str, vendor: str = "sqlite") -> Footprint:
         "SELECT CASE WHEN id = 1 THEN (SELECT id FROM buyer) END FROM event",
         "select/**/EVENT.id--comment\nfrom EVENT/* from log */join Buyer on event.id=buyer.id",
         "(SELECT * FROM event) INTERSECT (SELECT * FROM buyer)",
-        "SELECT * FROM event WHERE id IS DISTINCT FROM (SELECT max(id) FROM buyer)".replace("max", "count"),
+        "SELECT * FROM event WHERE id IS DISTINCT FROM (SELECT max(id) FROM buyer)".replace(
+            "max", "count"
+        ),
         "SELECT * FROM event WHERE name = 'it''s' OR name = ';' OR name = '--' AND id IN (SELECT id FROM buyer)",
         "EXPLAIN SELECT * FROM event, buyer",
         "SELECT * FROM event e, buyer b ORDER BY e.id, b.id",
@@ -121,7 +122,9 @@ def test_an_unknown_table_is_a_read_of_anything(sql: str) -> None:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("vendor", ["sqlite", "postgresql"])
-def test_writes_are_told_from_reads(sql: str, writes: set[str], reads: set[str], vendor: str) -> None:
+def test_writes_are_told_from_reads(
+    sql: str, writes: set[str], reads: set[str], vendor: str
+) -> None:
     footprint = analyse(sql, schema(vendor))
     assert footprint.writes == writes
     assert footprint.reads == reads
@@ -250,7 +253,9 @@ def test_a_function_not_known_to_be_harmless_may_change_everything(sql: str) -> 
 
 
 def test_a_stable_function_reads_anything_and_writes_nothing() -> None:
-    footprint = analyse("SELECT stable(1) FROM event", schema("postgresql", readers=frozenset({"stable"})))
+    footprint = analyse(
+        "SELECT stable(1) FROM event", schema("postgresql", readers=frozenset({"stable"}))
+    )
     assert footprint.reads_unknown
     assert not footprint.writes_unknown
 
@@ -259,13 +264,20 @@ def test_all_functions_of_sqlite_are_harmless() -> None:
     assert not read("SELECT unheard_of(1), replace(a, 'b', 'c') FROM event").reads_unknown
 
 
-def test_of_other_databases_any_write_may_have_triggers_and_any_unmanaged_table_may_be_a_view() -> None:
+def test_of_other_databases_any_write_may_have_triggers_and_any_unmanaged_table_may_be_a_view() -> (
+    None
+):
     unasked = schema("mysql", is_complete=False, views={"log": None})
     assert analyse("UPDATE event SET a = 1", unasked).writes_unknown
     assert analyse("SELECT * FROM log", unasked).reads_unknown
     assert analyse("SELECT * FROM `event` STRAIGHT_JOIN unheard_of", unasked).reads_unknown
     assert not analyse("SELECT count(*) FROM `event`", unasked).reads_unknown
-    for doubtful in ("SELECT 5--3 FROM event", "SELECT 1 # x\n FROM event", "SELECT 'a\\'", "SELECT /*! 1 */ 2"):
+    for doubtful in (
+        "SELECT 5--3 FROM event",
+        "SELECT 1 # x\n FROM event",
+        "SELECT 'a\\'",
+        "SELECT /*! 1 */ 2",
+    ):
         assert analyse(doubtful, unasked).writes_unknown, doubtful
 
 
@@ -287,7 +299,9 @@ def test_what_a_driver_may_send_besides_text_is_understood_or_counts_as_anything
 def test_psycopgs_own_composed_statements_are_understood() -> None:
     from psycopg import sql
 
-    query = sql.SQL("SELECT * FROM {} WHERE id = {}").format(sql.Identifier("event"), sql.Placeholder())
+    query = sql.SQL("SELECT * FROM {} WHERE id = {}").format(
+        sql.Identifier("event"), sql.Placeholder()
+    )
     touched = bind(analyse(query, schema("postgresql")), [7], many=False)
     assert touched.read_rows == {"event": {"7"}}
 
@@ -324,7 +338,9 @@ TEXTS = st.one_of(st.text(), st.lists(PIECES).map(" ".join), st.lists(PIECES).ma
 
 @given(text=TEXTS, vendor=st.sampled_from(VENDORS))
 @example(text="(" * 5000, vendor="sqlite")
-@example(text="SELECT * FROM event WHERE " + "(" * 3000 + "id = %s" + ")" * 3000, vendor="postgresql")
+@example(
+    text="SELECT * FROM event WHERE " + "(" * 3000 + "id = %s" + ")" * 3000, vendor="postgresql"
+)
 @example(text="WITH", vendor="sqlite")
 @example(text="INSERT INTO event (", vendor="sqlite")
 @example(text="DELETE FROM event WHERE id = " + "9" * 5000, vendor="sqlite")
@@ -344,8 +360,12 @@ def test_tokens_are_exact_pieces_of_their_text(text: str, cut: int, vendor: str)
 
 
 @given(st.data())
-def test_a_cut_statement_is_understood_as_no_less_than_a_read_of_its_tables(data: st.DataObject) -> None:
-    whole = "SELECT a FROM event, buyer WHERE event.id = %s AND x IN (SELECT id FROM log) ORDER BY a"
+def test_a_cut_statement_is_understood_as_no_less_than_a_read_of_its_tables(
+    data: st.DataObject,
+) -> None:
+    whole = (
+        "SELECT a FROM event, buyer WHERE event.id = %s AND x IN (SELECT id FROM log) ORDER BY a"
+    )
     text = whole[: data.draw(st.integers(0, len(whole)))]
     footprint = understand(text, schema())
     named = {name for name in ("event", "buyer", "log") if f"{name} " in text or f"{name}," in text}

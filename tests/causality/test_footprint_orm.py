@@ -7,6 +7,7 @@ import pytest
 from tests.causality.databases import Database, Heard
 from tests.causality.forms import FORMS, Form, Shop
 
+
 @pytest.mark.parametrize("name", FORMS)
 def test_an_orm_query_touches_no_table_outside_its_footprint(name: str, shop: Database) -> None:
     content, form = Shop(shop.alias), FORMS[name]

@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from nothing_shared.causality import rows
 from nothing_shared.causality.footprint import analyse, bind
@@ -258,7 +257,13 @@ def test_executemany_pins_the_rows_of_all_its_parameters_up_to_a_bound() -> None
     footprint = analyse("UPDATE event SET a = %s WHERE id = %s", schema())
     assert bind(footprint, [(0, 1), [0, 2]], many=True).written_rows == {"event": {"1", "2"}}
     assert not bind(footprint, [], many=True).writes
-    for beyond in ([(0, n) for n in range(101)], iter([(0, 1)]), [(0, 1), (0, None)], [(0, 1), {"id": 1}], [1]):
+    for beyond in (
+        [(0, n) for n in range(101)],
+        iter([(0, 1)]),
+        [(0, 1), (0, None)],
+        [(0, 1), {"id": 1}],
+        [1],
+    ):
         assert bind(footprint, beyond, many=True).writes == {"event"}
     inserting = analyse("INSERT INTO event (a) VALUES (%s)", schema())
     assert bind(inserting, [(1,), (2,)], many=True).writes == {"event"}
@@ -270,7 +275,9 @@ def test_many_keys_are_the_table() -> None:
 
 
 def test_a_table_that_is_reached_another_way_too_is_written_at_large() -> None:
-    known = schema(triggers={"event": frozenset({"event"})}, cascades={"buyer": frozenset({"buyer", "log"})})
+    known = schema(
+        triggers={"event": frozenset({"event"})}, cascades={"buyer": frozenset({"buyer", "log"})}
+    )
     touched = bind(analyse("UPDATE event SET a = 1 WHERE id = %s", known), (5,), many=False)
     assert touched.writes == {"event"}
     touched = bind(analyse("DELETE FROM buyer WHERE id = %s", known), (5,), many=False)
@@ -351,7 +358,9 @@ def disturb(connection: sqlite3.Connection, but: set[tuple[str, str]]) -> None:
 
 @given(st.data())
 @settings(max_examples=100, deadline=None)
-def test_no_random_statement_reads_or_changes_a_row_outside_its_footprint(data: st.DataObject) -> None:
+def test_no_random_statement_reads_or_changes_a_row_outside_its_footprint(
+    data: st.DataObject,
+) -> None:
     connection = database()
     try:
         written = Writer(lambda options: data.draw(st.sampled_from(list(options)))).statement()

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from nothing_shared.causality import keywords
 from nothing_shared.causality.footprint import analyse
@@ -51,7 +50,9 @@ def seen_by(connection: sqlite3.Connection, text: str) -> Seen | None:
     """Return the tables that SQLite's program for a statement opens; None if it is none."""
     pages = dict(connection.execute("SELECT rootpage, tbl_name FROM sqlite_master").fetchall())
     try:
-        program = connection.execute(f"EXPLAIN {text.removeprefix('EXPLAIN QUERY PLAN ')}").fetchall()
+        program = connection.execute(
+            f"EXPLAIN {text.removeprefix('EXPLAIN QUERY PLAN ')}"
+        ).fetchall()
     except sqlite3.Error:
         return None
     opened: dict[str, set[str]] = {"OpenRead": set(), "OpenWrite": set()}

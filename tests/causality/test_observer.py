@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import socket
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,7 +12,6 @@ from typing import Any
 import pytest
 from django.core.cache import caches
 from django.db import DatabaseError, IntegrityError, connections, transaction
-from django.db.models import F
 from django.test import TestCase
 from django.test.utils import override_settings
 
@@ -337,7 +335,9 @@ def forked(act: Callable[[], object]) -> int:
     "read",
     [
         lambda site: name_of(site, 1),
-        lambda site: list(Author.objects.using(site).raw("SELECT *, unheard_of() FROM shop_author")),
+        lambda site: list(
+            Author.objects.using(site).raw("SELECT *, unheard_of() FROM shop_author")
+        ),
     ],
     ids=["rows", "nobody knows what"],
 )
@@ -374,11 +374,13 @@ def test_after_an_unknown_write_a_transaction_takes_nothing_from_the_cache(
     begin()
     with transaction.atomic(using=site):
         with connections[site].cursor() as cursor:
-            cursor.execute("-- nobody knows\nWITH x AS (SELECT 1) " + "SELECT unheard_of_too()") if (
-                connections[site].vendor == "none"
-            ) else cursor.execute("UPDATE shop_author SET name = 'Le Guin'; SELECT 1" if (
-                connections[site].vendor == "postgresql"
-            ) else "UPDATE shop_author SET name = 'Le Guin'")
+            cursor.execute(
+                "-- nobody knows\nWITH x AS (SELECT 1) " + "SELECT unheard_of_too()"
+            ) if (connections[site].vendor == "none") else cursor.execute(
+                "UPDATE shop_author SET name = 'Le Guin'; SELECT 1"
+                if (connections[site].vendor == "postgresql")
+                else "UPDATE shop_author SET name = 'Le Guin'"
+            )
         assert cache.get_or_set("name", lambda: name_of(site, 1), 600) == "Le Guin"
 
 

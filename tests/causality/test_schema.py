@@ -9,14 +9,20 @@ from typing import Any
 import django
 import pytest
 from django.apps import apps
-from django.db import connection as default_connection
-from django.db import transaction
+from django.db import connection as default_connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test.utils import CaptureQueriesContext
 from pytest_django.plugin import DjangoDbBlocker
 
 from nothing_shared.causality.footprint import Footprint, analyse, bind
-from nothing_shared.causality.schema import Schema, Schemas, TableInfo, forget, from_models, schema_for
+from nothing_shared.causality.schema import (
+    Schema,
+    Schemas,
+    TableInfo,
+    forget,
+    from_models,
+    schema_for,
+)
 from nothing_shared.clock import SECOND
 from tests.causality.databases import connected, run
 from tests.servers import PostgreSQLServer
@@ -73,9 +79,15 @@ TABLES = "CREATE TABLE a (id integer PRIMARY KEY, x int); CREATE TABLE b (id int
     ("script", "reads"),
     [
         ("CREATE VIEW v AS SELECT a.x FROM a", {"v", "a"}),
-        ("CREATE VIEW w AS SELECT * FROM a; CREATE VIEW v (y) AS SELECT x FROM w, b", {"v", "w", "a", "b"}),
+        (
+            "CREATE VIEW w AS SELECT * FROM a; CREATE VIEW v (y) AS SELECT x FROM w, b",
+            {"v", "w", "a", "b"},
+        ),
         ("CREATE TEMP VIEW v AS WITH c AS (SELECT * FROM a) SELECT * FROM c", {"v", "a"}),
-        ("CREATE VIEW \"V\" AS SELECT 'as' AS \"as\" FROM \"A\" WHERE x IN (SELECT x FROM [b])", {"v", "a", "b"}),
+        (
+            'CREATE VIEW "V" AS SELECT \'as\' AS "as" FROM "A" WHERE x IN (SELECT x FROM [b])',
+            {"v", "a", "b"},
+        ),
         ("CREATE VIRTUAL TABLE v USING fts5 (x, content='a')", {"v", "a"}),
         ("CREATE VIRTUAL TABLE v USING fts5(x)", {"v"}),
     ],
@@ -138,7 +150,9 @@ def test_tables_that_sqlite_writes_by_itself_are_not_known(sqlite: BaseDatabaseW
 
 
 def test_an_attached_database_is_asked_too(sqlite: BaseDatabaseWrapper) -> None:
-    script = "ATTACH ':memory:' AS more; CREATE TABLE more.c (x); CREATE VIEW more.v AS SELECT * FROM c;"
+    script = (
+        "ATTACH ':memory:' AS more; CREATE TABLE more.c (x); CREATE VIEW more.v AS SELECT * FROM c;"
+    )
     assert footprint(sqlite, script, "SELECT * FROM more.v").reads == {"v", "c"}
 
 
@@ -225,7 +239,10 @@ def facts_schema(facts: BaseDatabaseWrapper) -> Schema:
         ("SELECT * FROM of_v", {"of_v", "v", "a", "b"}),
         ("SELECT * FROM kept", {"kept"}),
         ("SELECT f_immutable(1), g_immutable(x), similarity('a', 'b') FROM a", {"a"}),
-        ("SELECT coalesce(max(x), 1), EXTRACT(YEAR FROM now()), random(), nextval('s') FROM a", {"a"}),
+        (
+            "SELECT coalesce(max(x), 1), EXTRACT(YEAR FROM now()), random(), nextval('s') FROM a",
+            {"a"},
+        ),
         ("SELECT * FROM policed", {"policed", "b"}),
         ("SELECT * FROM particle", {"particle", "part", "parted"}),
         ("SELECT * FROM parted", {"parted"}),
@@ -307,7 +324,9 @@ def test_an_update_through_a_view_writes_the_tables_under_it(facts_schema: Schem
 
 def test_partitions_and_policed_tables_are_read_at_large(facts_schema: Schema) -> None:
     for table in ("policed", "particle"):
-        touched = bind(analyse(f"SELECT * FROM {table} WHERE id = %s", facts_schema), (1,), many=False)
+        touched = bind(
+            analyse(f"SELECT * FROM {table} WHERE id = %s", facts_schema), (1,), many=False
+        )
         assert table in touched.reads
 
 

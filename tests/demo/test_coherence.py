@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from time import perf_counter
 
 import pytest
 
+from nothing_shared.node import layout
+from nothing_shared.node.table import ChangeTable
 from tests.wait import wait_until
 
 from .running import Answer, Demo, Visitor
@@ -138,3 +143,32 @@ def test_a_node_that_was_away_serves_nothing_from_before(tmp_path: Path) -> None
     with Demo(directory, "--nodes", "2").ready() as demo:
         answers = ask_both_workers(demo.nodes[1] + path)
         assert [answer.json["sold"] for answer in answers] == [sold, sold]
+
+
+@contextmanager
+def deaf(demo: Demo, *names: str) -> Iterator[None]:
+    """Freeze the one worker of each node that hears the bus; the node's other workers serve on."""
+    agents = []
+    for name in names:
+        table = ChangeTable(demo.directory / name)
+        agents.append(wait_until(lambda words=table.words: words[layout.AGENT_PID]))
+    for agent in agents:
+        os.kill(agent, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for agent in agents:
+            os.kill(agent, signal.SIGCONT)
+
+
+def test_a_buyer_sees_the_new_count_on_every_node_with_the_bus_stopped(demo: Demo) -> None:
+    event = demo.facts("Field Day")["id"]
+    path = f"/api/events/{event}/"
+    warm(demo, path, from_memory)
+    with deaf(demo, "node-2", "node-3"):
+        buyer = Visitor()
+        sold = buyer.post(f"{demo.nodes[0]}{path}buy/").json["sold"]
+        shown = [buyer.get(node + path).json["sold"] for node in demo.nodes[1:]]
+    assert shown == [sold, sold]
+    for node in demo.nodes[1:]:
+        wait_for_count(node + path, sold)
