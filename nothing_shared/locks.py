@@ -56,8 +56,7 @@ class MachineLock:
             raise LockTimeout(f"another thread held {self.path} for over {timeout} s")
         try:
             while True:
-                if self._fd < 0:
-                    self._open()
+                self.open()
                 if not _flock_until(self._fd, deadline):
                     raise LockTimeout(f"another process held {self.path} for over {timeout} s")
                 if not self._was_replaced():
@@ -74,9 +73,11 @@ class MachineLock:
         except OSError:
             return False
 
-    def _open(self) -> None:
-        self._fd = os.open(self._name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        self._inode = os.fstat(self._fd).st_ino
+    def open(self) -> None:
+        """Open the file if need be: from then on the lock works, even where its directory is deleted."""
+        if self._fd < 0:
+            self._fd = os.open(self._name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._inode = os.fstat(self._fd).st_ino
 
     def release(self) -> None:
         if self._fd < 0:  # a child forked inside the block: the lock is its parent's
@@ -88,6 +89,9 @@ class MachineLock:
         """Close the file; the next use opens whatever then stands at the path."""
         with self._thread_lock:
             self._close()
+
+    def __del__(self) -> None:
+        self._close()
 
     def _close(self) -> None:
         if self._fd >= 0:

@@ -61,7 +61,7 @@ class Receiver:
     def _take_change(self, message: Message) -> None:
         try:
             changes.take(self.node, message.payload)
-        except (LookupError, TypeError, ValueError):
+        except (AttributeError, LookupError, TypeError, ValueError):
             self.gap(Gap("a change of another release", message.origin))
 
     def gap(self, gap: Gap) -> None:

@@ -14,6 +14,8 @@ from nothing_shared.locks import MachineLock
 __all__ = ["Lapped", "Ring"]
 
 MAGIC = int.from_bytes(b"n0ring01", "little")
+FILE_NAME = "ring-1"
+"""Of this layout: releases with different ones would replace each other's without end."""
 HEADER = 4096
 SIZE, HEAD, OLDEST, RING_ID = 1, 2, 3, 4
 RECORD = struct.Struct("<II")
@@ -33,7 +35,7 @@ class Ring:
 
     def __init__(self, directory: Path, *, size: int = 2**20, extra: int = 0) -> None:
         """``extra`` bytes between the header and the packets are the caller's."""
-        self.path = directory / "ring"
+        self.path = directory / FILE_NAME
         self.lock = MachineLock(directory / "ring.lock", timeout=0.25)
         self._data_at = HEADER + extra
         with self.lock.held(2.0):

@@ -34,10 +34,9 @@ class Watch:
 
     async def keep(self) -> None:
         """Read until the ring is replaced."""
-        term = self._words[layout.AGENT_TERM]
         woken = asyncio.Event()
-        with kick.ear(self._berth.ear(self._node.table.id, term), woken) as longest_nap:
-            self._berth.note(roster.TERM, term)
+        name = self._berth.ear(self._node.table.id, self._node.agent.term)
+        with kick.ear(name, woken) as longest_nap:
             self._subscribe()
             while self._ring.is_current():
                 self._beat()
@@ -70,6 +69,8 @@ class Watch:
 
     def _beat(self) -> None:
         """Publish what dead writers left, say that this node lives, hear it, extend the lease."""
+        # Each time, since an agent of an earlier term may have noted its own when it woke up.
+        self._berth.note(roster.TERM, self._node.agent.term)
         receiver = self._receiver
         was_greeted, receiver.was_greeted = receiver.was_greeted, False
         try:

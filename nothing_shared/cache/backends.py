@@ -201,7 +201,7 @@ class MachineCache(AsyncTwins, Named):
         name = self._checked_name(key, version)
         store, scope = self._ready(), scopes.current()
         was_there = self.look_up(name) is not None
-        scope.attachments.get("overlay", {}).pop((store.location, name), None)
+        writes.drop_overlaid(store, scope, name)
         self._change(scope, store.key_slot(name))
         store.l1.discard(name)
         store.l2.delete(name)
@@ -210,7 +210,7 @@ class MachineCache(AsyncTwins, Named):
     def clear(self) -> None:
         store = self._ready()
         scope = scopes.current()
-        scope.attachments.pop("overlay", None)
+        writes.drop_overlaid(store, scope)
         self._change(scope, store.slot)
         store.clear()
 

@@ -37,7 +37,7 @@ class Eviction:
         """Evict until so many pages more are within the budget; mostly, they are already."""
         hints = self.records.hints
         if hints.room < pages:
-            headroom = self.records.pages // HEADROOM + LEAST_HEADROOM
+            headroom = LEAST_HEADROOM + max(self.records.pages // HEADROOM, 3 * pages)
             budget = self.records.pages - headroom - pages
             used = self._used()
             if used > budget:

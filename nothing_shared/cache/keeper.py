@@ -36,8 +36,21 @@ MOST_FULL_TIMES = 4
 """How often in a row eviction may not have helped before the files are replaced: a stopped reader
 keeps pages from being used again."""
 
+PATIENCE = 1.0
+"""Seconds for which a fork waits for other threads to leave their sections. With one that doesn't,
+the child misses.
+"""
+
+NAP = 0.0005
+
+OPENING = 0.2
+"""Seconds for which a reader waits for the lock, to open the files."""
+
 PAUSE = 1.0
-"""Seconds in which what has just failed is not waited for again: the files, the lock."""
+"""Seconds until files that can't be opened are tried again."""
+
+HURRY = 5.0
+"""Seconds for which nobody waits for a lock that could not be had, unless it could meanwhile."""
 
 
 class Keeper:
@@ -49,6 +62,8 @@ class Keeper:
         self.max_bytes = max_bytes
         self.lock = lock
         self.records: Records | None = None
+        self.writer = 0
+        """The thread that holds the lock, 0 if none does."""
         self.is_forking = False
         self.full_times = 0
         self._damaged: tuple[int, int] | None = None
@@ -59,11 +74,11 @@ class Keeper:
         """Return the open files, opening them if need be; None while they can't be had."""
         if self.records is None and self._may_open():
             try:
-                self.acquire()
+                self.acquire(OPENING)
                 try:
                     self._open()
                 finally:
-                    self.lock.release()
+                    self.release()
             except (LockTimeout, *UNAVAILABLE) as failure:
                 self.failed(None, failure)
         return self.records
@@ -76,11 +91,20 @@ class Keeper:
         try:
             self.lock.acquire(wait)
         except LockTimeout:
-            self._hurry_until = time.monotonic() + PAUSE
+            self._hurry_until = time.monotonic() + HURRY
             raise
         except FileNotFoundError:
             self.lock.path.parent.mkdir(mode=0o700, exist_ok=True)
             self.lock.acquire(wait)
+        self._hurry_until = 0.0
+        # Then ``is_forking`` is looked at: a fork waits for this thread, or this thread sees it.
+        self.writer = threading.get_ident()
+
+    def release(self) -> None:
+        """Let go of the lock; in a child that was forked under it, of nothing."""
+        if self.writer == threading.get_ident():
+            self.writer = 0
+            self.lock.release()
 
     def reopened(self) -> Records | None:
         """Open the files that now stand at the path, for a writer that holds the lock."""
@@ -113,7 +137,8 @@ class Keeper:
             records.env.reader_check()
         if type(failure) not in self._logged:
             self._logged.add(type(failure))
-            logger.warning("%s only misses: %s", self.path.name, failure)
+            # As text: the error's traceback would keep a transaction open.
+            logger.warning("%s only misses: %s", self.path.name, str(failure))
 
     def close(self) -> None:
         """Close the files once other threads are out of them; the next use opens them again."""
@@ -152,14 +177,21 @@ def keeper_of(path: Path, max_bytes: int, lock: MachineLock | Path) -> Keeper:
     return keeper
 
 
+_left_to_parent: list[Records] = []
+
+
 def _close_before_fork() -> None:
     """Close what a child could neither use nor close.
 
     LMDB forbids the first, and py-lmdb can't do the second without taking the parent's readers down.
     """
+    deadline = time.monotonic() + PATIENCE
     for keeper in list(_keepers.values()):
         keeper.is_forking = True
-        keeper.close()
+        while keeper.writer not in (0, threading.get_ident()) and time.monotonic() < deadline:
+            time.sleep(NAP)
+        if keeper.writer in (0, threading.get_ident()):
+            keeper.close()
 
 
 def _resume() -> None:
@@ -170,6 +202,11 @@ def _resume() -> None:
 def _resume_in_child() -> None:
     global _registering
     _registering = threading.Lock()
+    for keeper in list(_keepers.values()):
+        keeper.writer = 0
+        if keeper.records is not None:
+            _left_to_parent.append(keeper.records)
+            keeper.records = None
     _resume()
 
 

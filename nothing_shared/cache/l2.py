@@ -50,10 +50,7 @@ class L2:
             return None
 
     def put(self, name: str, record: bytes) -> bool:
-        """Store a record, evicting others; False if it can't be, and then the old one is gone.
-
-        The old one stays only where the lock can't be had: another process stopped in a write.
-        """
+        """Store a record, evicting others; False if it can't be, and then the old one is gone."""
         try:
             for _ in range(ATTEMPTS):
                 with self.write() as writing:
@@ -61,7 +58,7 @@ class L2:
                 if not writing.was_full:
                     return stored and not writing.has_failed
         except LockTimeout as failure:
-            self._keeper.failed(self._keeper.records, failure)
+            self._forget(name, failure)
         return False
 
     def delete(self, name: str) -> bool:
@@ -70,9 +67,13 @@ class L2:
             with self.write() as writing:
                 return writing.delete(name)
         except LockTimeout as failure:
-            records = self._keeper.records
-            self._keeper.failed(records, failure)
-            return records is not None and records.forget(name)
+            return self._forget(name, failure)
+
+    def _forget(self, name: str, failure: LockTimeout) -> bool:
+        """Do without the lock, because a process stopped that holds it."""
+        records = self._keeper.records
+        self._keeper.failed(records, failure)
+        return records is not None and records.forget(name)
 
     def clear(self) -> None:
         """Remove all records, in a time that hardly depends on their number."""

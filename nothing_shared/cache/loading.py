@@ -123,7 +123,8 @@ class Loading:
             yield outer, begun
             return
         with scopes.scope() as inner:
-            inner.begun, inner.pending, inner.careful = outer.begun, outer.pending, outer.careful
+            inner.serves(outer)
+            inner.begun, inner.pending, inner.writes = outer.begun, outer.pending, outer.writes
             # What it shows may have been read before: it is as old as the first statement.
             yield inner, begun if outer.begun is None else min(begun, outer.begun)
 

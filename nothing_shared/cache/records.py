@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Records", "identity_of", "key_of", "open_records", "remove_records"]
 
+LONGEST_PART = 8
 LONGEST_NAME = 490
 HASHED = b"\xfe"
 CONTINUED = b"\xff"
@@ -48,7 +49,9 @@ class Records:
     somewhere. One that is a whole chunk is followed by another.
     """
 
-    def __init__(self, env: lmdb.Environment, hints: Hints, identity: tuple[int, int]) -> None:
+    def __init__(
+        self, env: lmdb.Environment, hints: Hints, identity: tuple[int, int], longest: int
+    ) -> None:
         self.env = env
         self.hints = hints
         self.identity = identity
@@ -57,7 +60,7 @@ class Records:
         self.page = env.stat()["psize"]
         self.chunk = max(4 * 4096, self.page) - 16
         self.pages = env.info()["map_size"] // self.page
-        self.longest = min(self.pages // 8 * self.page, MOST_CHUNKS * self.chunk)
+        self.longest = min(longest, MOST_CHUNKS * self.chunk)
 
     def get(self, name: str) -> bytes | None:
         """Return a name's record and count the visit; wait for nobody."""
@@ -207,7 +210,7 @@ def _open(path: Path, max_bytes: int, boot: str) -> Records:
     page = env.stat()["psize"]
     if info["map_size"] > map_size or (info["last_pgno"] + 1) * page > path.stat().st_size:
         raise ValueError(f"{path} is truncated, or larger than {max_bytes} bytes")
-    return Records(env, hints, identity)
+    return Records(env, hints, identity, max_bytes // LONGEST_PART)
 
 
 def identity_of(path: Path | str) -> tuple[int, int]:

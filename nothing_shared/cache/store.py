@@ -83,7 +83,10 @@ class Store:
         return self.table.clock() < entry.begun + self.max_staleness
 
     def _is_ticketed(self, entry: Entry, scope: Scope) -> bool:
-        return not set(self.table.indexes(scope.ticketed)).isdisjoint((slots.EPOCH, *entry.slots))
+        if not scope.ticketed:
+            return False
+        changed = {slots.ANY, *self.table.indexes(scope.ticketed)}
+        return not changed.isdisjoint((slots.EPOCH, *entry.slots))
 
     def keep_fill(self, name: str, entry: Entry, since: Mapping[int, int]) -> bool:
         """Store an entry unless a slot that it depends on has changed since it was read."""

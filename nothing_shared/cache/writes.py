@@ -8,7 +8,7 @@ from typing import Any
 
 from nothing_shared.cache.entry import Entry, decode, encode
 from nothing_shared.cache.store import Store
-from nothing_shared.causality.pending import announce, open_transactions, settle_all
+from nothing_shared.causality.pending import announce, open_transactions, settle_unit
 from nothing_shared.causality.scopes import Scope
 from nothing_shared.locks import LockTimeout
 from nothing_shared.node import process
@@ -29,7 +29,7 @@ def replace_on_commit(store: Store, scope: Scope, name: str, entry: Entry) -> bo
     transactions = open_transactions()
     if not transactions:
         return False
-    overlay = scope.attachments.setdefault("overlay", {})
+    overlay = transactions[-1].attachments.setdefault("overlay", {})
     overlay[store.location, name] = entry
 
     def commit() -> None:
@@ -44,15 +44,23 @@ def replace_on_commit(store: Store, scope: Scope, name: str, entry: Entry) -> bo
 
 
 def overlaid(store: Store, scope: Scope, name: str) -> Entry | None:
-    """Return what this scope's open transaction has set; it is dropped when that rolls back."""
-    overlay = scope.attachments.get("overlay")
-    if not overlay:
-        return None
-    settle_all()
-    if not scope.pending:
-        overlay.clear()
-    found: Entry | None = overlay.get((store.location, name))
+    """Return what an open transaction of this scope has set."""
+    found: Entry | None = None
+    for overlay in _overlays(scope):
+        found = overlay.get((store.location, name), found)
     return found
+
+
+def drop_overlaid(store: Store, scope: Scope, name: str | None = None) -> None:
+    """Have open transactions not store a name on their commit, or any name of this store."""
+    for overlay in _overlays(scope):
+        for place in [place for place in overlay if place == (store.location, name or place[1])]:
+            del overlay[place]
+
+
+def _overlays(scope: Scope) -> list[dict[tuple[str, str], Entry]]:
+    settle_unit(scope)
+    return [pending.attachments.get("overlay", {}) for pending in scope.pending]
 
 
 def update(

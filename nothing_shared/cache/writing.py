@@ -32,7 +32,6 @@ class Writing:
     def __init__(self, keeper: Keeper, timeout: float | None) -> None:
         self._keeper = keeper
         self._timeout = timeout
-        self._is_locked = False
         self._records: Records | None = None
         self._txn: Transaction | None = None
         self._names: list[str] = []
@@ -42,13 +41,13 @@ class Writing:
     def __enter__(self) -> Self:
         try:
             self._records = self._acquire()
-            if self._records is not None:
+            if self._records is not None and not self._keeper.is_forking:
                 self._records.hints.begin()
                 self._txn = self._records.env.begin(write=True)
         except lmdb.Error as failure:
             self._fail(failure)
         except BaseException:
-            self._release()
+            self._keeper.release()
             raise
         return self
 
@@ -66,7 +65,7 @@ class Writing:
             if self.was_full:
                 self._recover()
         finally:
-            self._release()
+            self._keeper.release()
 
     def get(self, name: str) -> bytes | None:
         """Return a record, also one put in this section."""
@@ -149,24 +148,17 @@ class Writing:
         keeper = self._keeper
         try:
             keeper.acquire(self._timeout)
-            self._is_locked = True
             if keeper.is_current():
                 return keeper.records
             if keeper.records is not None:
                 # Whoever deleted the files may have deleted the lock's, too.
-                self._release()
+                keeper.release()
                 keeper.lock.close()
                 keeper.acquire(self._timeout)
-                self._is_locked = True
             return keeper.reopened()
         except OSError as failure:
             keeper.failed(None, failure)
             return None
-
-    def _release(self) -> None:
-        if self._is_locked:
-            self._is_locked = False
-            self._keeper.lock.release()
 
     def _commit(self) -> None:
         txn, self._txn = self._txn, None
@@ -202,11 +194,12 @@ class Writing:
         try:
             if records is not None:
                 records.env.reader_check()
-                # Some reader may have been off the CPU for a while, and its pages with it.
-                time.sleep(NAP * self._keeper.full_times)
+                # If that didn't help before: a reader may have been off the CPU for a while.
+                time.sleep(NAP * max(self._keeper.full_times - 1, 0))
                 for part in (16, 8):
                     records.hints.begin()
                     with records.env.begin(write=True) as txn:
                         Eviction(records, txn).make_room(records.pages // part)
         except lmdb.Error as failure:
+            self._abort()
             self._keeper.failed(records, failure)

@@ -50,14 +50,14 @@ class Findings:
 Reaches = dict[str, Reach]
 
 
-def completed(models: Schema, found: Findings) -> Schema:
+def completed(models: Schema, found: Findings, *, asked_at: int) -> Schema:
     """Return what models and database say together, everything unclear counted as more."""
     known = named(models, found)
     views, acting = read_reaches(known, found)
     triggers, cascades = written_reaches(known, models, found)
     schema = replace(known, views=views, triggers=triggers, cascades=cascades)
     acting |= {name for name in views if not acting.isdisjoint(schema.read_through(name) or ())}
-    return replace(schema, acting=known.acting | acting)
+    return replace(schema, acting=known.acting | acting, asked_at=asked_at)
 
 
 def named(models: Schema, found: Findings) -> Schema:

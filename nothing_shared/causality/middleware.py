@@ -6,14 +6,14 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_cache_control, patch_vary_headers
 
 from nothing_shared.causality import scopes
 from nothing_shared.causality.conf import CausalitySettings, causality_settings
-from nothing_shared.causality.pending import settle_all
+from nothing_shared.causality.pending import settle_all, settle_unit
 from nothing_shared.causality.scopes import Scope
 from nothing_shared.causality.tickets import BadTicket, Carried, Ticket, decode, encode
 from nothing_shared.locks import LockTimeout
@@ -58,8 +58,7 @@ class CausalityMiddleware:
         response = self.get_response(request)
         assert isinstance(response, Awaitable)
         answer = await response
-        if unit.pending:
-            await sync_to_async(settle_all)()
+        settle_unit(unit)
         return received.answer(answer)
 
 

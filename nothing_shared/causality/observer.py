@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -13,9 +12,11 @@ from nothing_shared.causality.conf import causality_settings
 from nothing_shared.causality.footprint import Touched, analyse, bind
 from nothing_shared.causality.identity import database_of
 from nothing_shared.causality.schema import forget, schema_for
+from nothing_shared.causality.snapshots import Snapshot
+from nothing_shared.causality.transactions import in_transaction, is_manual
 from nothing_shared.causality.written import Written
 from nothing_shared.clock import boottime_ns
-from nothing_shared.node import process, slots
+from nothing_shared.node import process
 from nothing_shared.node.change import Change
 
 __all__ = ["Observer", "observe"]
@@ -26,6 +27,7 @@ class Observer:
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self._database = database_of(connection.alias)
+        self._snapshot = Snapshot()
 
     def __call__(
         self,
@@ -40,8 +42,8 @@ class Observer:
         unit = scopes.current()
         if unit.begun is None:
             process.current()  # what is read before this node hears of changes could not be judged
-            # Whatever the statement is: the first of a transaction may fix what all the others see.
-            unit.begin(boottime_ns())
+        # Whatever the statement is: the first of a transaction may fix what all the others see.
+        unit.begin(self._snapshot.since(connection, context["cursor"], boottime_ns()))
         footprint = analyse(sql, schema_for(connection))
         if footprint.controls:
             return execute(sql, params, many, context)
@@ -67,7 +69,7 @@ class Observer:
                     unit.read_rows(self._database, table, keys)
             if touched.reads_unknown:
                 unit.read_anything()
-        if not connection.autocommit and not connection.in_atomic_block:
+        if is_manual(connection):
             # Manual mode: a snapshot of unknown age, and nobody says when it ends.
             unit.may_fill = False
             unit.refuse_cached()
@@ -75,7 +77,7 @@ class Observer:
     def _write(
         self, touched: Touched, connection: BaseDatabaseWrapper, execute: Callable[[], Any]
     ) -> Any:
-        if pending.in_transaction(connection):
+        if in_transaction(connection):
             return self._write_in_transaction(touched, connection, execute)
         return self._write_at_once(touched, connection, execute)
 
@@ -84,12 +86,7 @@ class Observer:
     ) -> Any:
         scopes.current().writes += 1
         transaction = pending.pending_of(connection, Written(self._database))
-        add = partial(
-            transaction.add,
-            session=sessions.session_of(connection),
-            database=slots.name(self._database),
-        )
-        written = transaction.written
+        add, written = transaction.add, transaction.written
         add(written.certain(touched), intended=written.before(touched))
         if touched.inserts is None:
             return execute()
@@ -109,17 +106,21 @@ class Observer:
         intent = node.intend(
             written.before(touched),
             session=sessions.session_of(connection),
-            database=slots.name(self._database),
+            database=sessions.database_slot(connection),
         )
+        is_certain = True
         try:
             result = execute()
             if touched.inserts is not None:
                 key = sessions.inserted_key(connection, result, touched.inserts)
             return result
+        except BaseException as failure:
+            is_certain = not sessions.is_lost(connection, failure)
+            raise
         finally:
             change = Change.of(written.after(touched, key))
-            if connection.autocommit or connection.in_atomic_block:
-                pending.announce(node, change, intent)
+            if not is_manual(connection):
+                pending.announce(node, change, intent, is_certain=is_certain)
             else:
                 # Manual mode: the COMMIT is yet to come, unseen. The intent is left to the agent,
                 # which repeats it while this thread has not settled.

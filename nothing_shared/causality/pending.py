@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -11,21 +12,23 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from nothing_shared.causality.identity import database_of
 from nothing_shared.causality.scopes import Scope, current
+from nothing_shared.causality.sessions import database_slot, session_of
+from nothing_shared.causality.transactions import in_transaction, is_idle, is_manual
 from nothing_shared.causality.written import Written
 from nothing_shared.locks import LockTimeout
-from nothing_shared.node import process
+from nothing_shared.node import process, slots
 from nothing_shared.node.change import Change
 from nothing_shared.node.intents import Intent
 
 __all__ = [
     "Pending",
     "announce",
-    "in_transaction",
     "leave_open",
     "open_transactions",
     "pending_of",
     "settle",
     "settle_all",
+    "settle_unit",
     "touch",
 ]
 
@@ -40,32 +43,29 @@ class Pending:
 
     def __init__(self, connection: BaseDatabaseWrapper, written: Written) -> None:
         self.node = process.current()
+        self.connection = weakref.ref(connection)
         self.written = written
         self.slots: set[int] = set()
-        self.touched: set[int] = set()
+        self.touched: set[int] = {slots.ANY}
         """The same as places in the change table."""
         self.after_commit: list[Callable[[], None]] = []
+        self.attachments: dict[str, Any] = {}
+        """What upper floors keep until the transaction ends."""
         self._intent = self.node.intents.claim()
+        self._session, self._database = session_of(connection), database_slot(connection)
         self._raw = connection.connection
         self._is_over = False
         self._scopes: list[Scope] = []
         hooks: list[Any] = connection.run_on_commit
         hooks.insert(0, (set(), self._committed, True))
 
-    def add(
-        self,
-        touched: Iterable[int],
-        *,
-        intended: Iterable[int] = (),
-        session: int = 0,
-        database: int = 0,
-    ) -> None:
+    def add(self, touched: Iterable[int], *, intended: Iterable[int] = ()) -> None:
         """Note slots that the next statement touches; ``intended`` may say more, never less."""
         new = list(touched)
         self.slots.update(new)
         self.touched.update(self.node.table.indexes((*new, *intended)))
         if self._intent is not None:
-            self._intent.note((*new, *intended), session=session, database=database)
+            self._intent.note((*new, *intended), session=self._session, database=self._database)
         scope = current()
         if all(pending is not self for pending in scope.pending):
             scope.pending.append(self)
@@ -73,22 +73,28 @@ class Pending:
             self._scopes.append(scope)
 
     def is_open(self, connection: BaseDatabaseWrapper) -> bool:
-        """Say whether the transaction may still commit."""
+        """Say whether the transaction may still commit as its block ends."""
+        return not self._is_over and connection.in_atomic_block and self._is_marked(connection)
+
+    def _is_marked(self, connection: BaseDatabaseWrapper) -> bool:
         hooks = connection.run_on_commit
-        return not self._is_over and any(hook[1] == self._committed for hook in hooks)
+        return any(hook[1] == self._committed for hook in hooks)
 
     def end_unheard(self, connection: BaseDatabaseWrapper) -> None:
-        """Settle a transaction whose marker has gone without a commit.
+        """Settle a transaction whose marker has not fired.
 
-        On the same living connection that was a rollback. If the connection is gone, a COMMIT may
-        have been on its way: an unknown outcome counts as committed.
+        If it has gone, on the same living connection, that was a rollback. If not, an exception came
+        between COMMIT and the hooks. If the connection has gone, a COMMIT may be on its way, and what
+        is not known to be rolled back counts as committed until its session ends.
         """
         if self._is_over:
             return
-        if connection.connection is self._raw and self._raw is not None:
-            self._end(Change(()))
-        else:
+        if self._raw is None or connection.connection is not self._raw:
+            self._end(Change.of(self.slots), is_certain=False)
+        elif self._is_marked(connection):
             self._committed()
+        else:
+            self._end(Change(()))
 
     def __del__(self) -> None:
         """Count as committed if the thread ended before anybody settled it."""
@@ -96,15 +102,23 @@ class Pending:
             self.node.commit(Change.of(self.slots), self._intent)
 
     def _committed(self) -> None:
+        if self._is_over:
+            return
         self._end(Change.of(self.slots))
         for callback in self.after_commit:
             callback()
 
-    def _end(self, change: Change) -> None:
+    def leave_to_parent(self) -> None:
+        """Call in a forked child: it has neither committed nor rolled back."""
+        self._is_over = True
+        for scope in self._scopes:
+            scope.pending.clear()
+
+    def _end(self, change: Change, *, is_certain: bool = True) -> None:
         self._is_over = True
         for scope in self._scopes:
             scope.pending[:] = [pending for pending in scope.pending if pending is not self]
-        announce(self.node, change, self._intent)
+        announce(self.node, change, self._intent, is_certain=is_certain)
 
 
 class Unended:
@@ -113,31 +127,44 @@ class Unended:
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self._node = process.current()
         self._raw = connection.connection
+        self._session, self._database = session_of(connection), database_slot(connection)
         self._slots: set[int] = set()
-        self._intents: list[Intent] = []
+        self._intent: Intent | None = None
 
     def add(self, touched: Iterable[int], intent: Intent | None) -> None:
-        self._slots.update(touched)
-        if intent is not None:
-            self._intents.append(intent)
+        """Take over a statement's intent: the COMMIT is yet to come."""
+        new = set(touched)
+        self._slots.update(new)
+        if self._intent is None:
+            self._intent = intent
+        elif intent is not None:
+            self._intent.note(new, session=self._session, database=self._database)
+            self._node.intents.give_back(intent)
 
     def is_open(self, connection: BaseDatabaseWrapper) -> bool:
-        return not connection.autocommit and connection.connection is self._raw
+        return self._is_there(connection) and not is_idle(connection) and is_manual(connection)
+
+    def _is_there(self, connection: BaseDatabaseWrapper) -> bool:
+        return connection.connection is self._raw
 
     def end_unheard(self, connection: BaseDatabaseWrapper) -> None:
-        announce(self._node, Change.of(self._slots), None)
-        for intent in self._intents:
-            self._node.intents.give_back(intent)
+        change, is_certain = Change.of(self._slots), self._is_there(connection)
+        announce(self._node, change, self._intent, is_certain=is_certain)
 
 
 _unended: weakref.WeakKeyDictionary[BaseDatabaseWrapper, Unended] = weakref.WeakKeyDictionary()
 _pending: weakref.WeakKeyDictionary[BaseDatabaseWrapper, Pending] = weakref.WeakKeyDictionary()
 
 
-def in_transaction(connection: BaseDatabaseWrapper) -> bool:
-    """Say whether writes wait for a commit; the blocks of ``TestCase``, which never commit, don't count."""
-    blocks: list[Any] = connection.atomic_blocks
-    return bool(blocks) and not any(block._from_testcase for block in blocks)
+def _forget_in_child() -> None:
+    """Leave the transactions that were open at a fork to the parent."""
+    for pending in _pending.values():
+        pending.leave_to_parent()
+    _pending.clear()
+    _unended.clear()
+
+
+os.register_at_fork(after_in_child=_forget_in_child)
 
 
 def pending_of(connection: BaseDatabaseWrapper, written: Written) -> Pending:
@@ -176,6 +203,14 @@ def settle_all() -> None:
         settle(connection)
 
 
+def settle_unit(unit: Scope) -> None:
+    """Settle the transactions of a unit of work, whichever thread they were in."""
+    for pending in tuple(unit.pending):
+        connection = pending.connection()
+        if connection is not None:
+            settle(connection)
+
+
 def open_transactions() -> list[Pending]:
     """Return the records of all transactions open in this thread, made now if need be."""
     return [
@@ -197,8 +232,13 @@ def touch(touched: Iterable[int]) -> int:
     return announce(node, change, node.intend(change.slots))
 
 
-def announce(node: process.Node, change: Change, intent: Intent | None) -> int:
-    """Take in and send a change of this scope's, and return when; 0 if the agent has to do it."""
+def announce(
+    node: process.Node, change: Change, intent: Intent | None, *, is_certain: bool = True
+) -> int:
+    """Take in and send a change of this scope's, and return when; 0 if the agent has to do it.
+
+    Where it is not certain that the database is done with it, the agent repeats it until it is.
+    """
     unit, when = current(), 0
     if change:
         unit.changed(change)
@@ -207,6 +247,9 @@ def announce(node: process.Node, change: Change, intent: Intent | None) -> int:
                 when = node.apply(change, known=known)
         except LockTimeout:
             pass
+    if not is_certain and intent is not None:
+        intent.hand_over(is_over=False)
+        intent = None
     if not node.commit(change, intent):
         unit.refuse_cached()
     return when

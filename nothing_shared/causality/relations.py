@@ -60,6 +60,8 @@ class Schema:
     """Functions, and views that call them, that may do anything."""
     is_complete: bool = False
     """Whether the database itself was asked. If not, any table may have triggers, any name be a view."""
+    asked_at: int = 0
+    """When it was asked, in nanoseconds since boot."""
     memo: Memo[Any] = field(default_factory=lambda: Memo(limit=MEMO_SIZE), init=False, repr=False)
     """Footprints by text: they hold as long as this schema does."""
     known: frozenset[str] = field(init=False, repr=False)

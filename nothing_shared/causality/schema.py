@@ -108,17 +108,25 @@ class Schemas:
         self._lock = threading.Lock()
         self._clock = clock
 
-    def of(self, connection: BaseDatabaseWrapper) -> Schema:
+    def of(self, connection: BaseDatabaseWrapper, changed_at: int = 0) -> Schema:
         """Return the schema; what the models say for as long as the database can't be asked.
 
         The database is asked outside transactions only, so that it is never disturbed, and its
-        answer never one that is rolled back.
+        answer never one that is rolled back. An answer asked for no later than ``changed_at``
+        (nanoseconds since boot) is not believed: some process has changed the schema since.
         """
         name = (connection.alias, connection.settings_dict["NAME"])
-        return self._known.get(name) or self._ask(name, connection)
+        known = self._known.get(name)
+        if known is not None and known.asked_at > changed_at:
+            return known
+        return self._ask(name, connection)
 
     def forget(self, alias: str | None = None) -> None:
-        """Ask anew at the next statement; all databases, or those of one alias."""
+        """Ask anew at the next statement: all databases, or one alias.
+
+        Several aliases may be one database, and a change shows to others only when it commits: so
+        forget all, and forget again after the commit.
+        """
         with self._lock:
             self._generation += 1
             self._retry.clear()
@@ -127,10 +135,11 @@ class Schemas:
 
     def _ask(self, name: tuple[str, object], connection: BaseDatabaseWrapper) -> Schema:
         generation, models = self._generation, self._of_models(connection.vendor)
+        asked_at = self._clock()
         found = self._introspect(connection)
         if found is None:
             return models
-        schema = completed(models, found)
+        schema = completed(models, found, asked_at=asked_at)
         with self._lock:
             if generation == self._generation:
                 self._known[name] = schema

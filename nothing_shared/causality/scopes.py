@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
+from nothing_shared.causality.transactions import in_transaction, is_idle
 from nothing_shared.node import slots
 from nothing_shared.node.change import Change
 from nothing_shared.node.table import ChangeTable
@@ -46,6 +49,7 @@ class Scope:
     """
 
     __slots__ = (
+        "_folding",
         "_known",
         "_reads",
         "_reads_anything",
@@ -80,7 +84,7 @@ class Scope:
         self.may_fill = True
         """Whether what was read here may be kept: not on a snapshot of unknown age."""
         self.ticketed: frozenset[int] = frozenset()
-        """Slots that the client's own ticket names: no stale value of them may be served."""
+        """Slots that the client has changed, before or here: no stale value of them may be served."""
         self.changes: list[Change] = []
         """What was committed here, for the client's ticket."""
         self.pending: list[Pending] = []
@@ -93,11 +97,12 @@ class Scope:
         """Entries hit and not folded in yet; whoever adds one folds past FOLD_AFTER."""
         self._since: dict[int, int] = {}
         self._known: dict[int, int] = {}
+        self._folding = threading.Lock()
 
-    def begin(self, now: int) -> None:
-        """Note that a statement is about to be sent."""
-        if self.begun is None:
-            self.begun = now
+    def begin(self, at: int) -> None:
+        """Note that a statement is about to be sent, and since when what it will show was true."""
+        if self.begun is None or at < self.begun:
+            self.begun = at
 
     def read_table(self, database: str, table: str) -> None:
         self._reads[database, table] = None
@@ -121,19 +126,37 @@ class Scope:
 
     def fold(self) -> None:
         """Note what the entries that were hit depend on, and let go of them."""
-        used, self.used = self.used, []
-        since = self._since
-        for entry in used:
-            begun = entry.begun
-            for index in entry.slots:
-                if since.get(index, begun) >= begun:
-                    since[index] = begun
+        with self._folding:  # subtasks of one request may run in two threads
+            used = self.used[:]
+            since = self._since
+            for entry in used:
+                begun = entry.begun
+                for index in entry.slots if slots.ANY not in since else (slots.ANY,):
+                    if since.get(index, begun) >= begun:
+                        since[index] = begun
+                if len(since) > MAX_SLOTS:
+                    since = self._since = {slots.ANY: min(since.values())}
+            # In place, and no more than was looked at: another thread may be adding to it.
+            del self.used[: len(used)]
 
     def changed(self, change: Change) -> None:
         """Note a change that is made here: its client's ticket is to carry it."""
         self.writes += 1
         if not self.is_implicit:
             self.changes.append(change)
+            self._hold_for_client(change.slots)
+
+    def take_over(self, inner: Scope) -> None:
+        """Note what a unit of work inside this one has written."""
+        self.writes += inner.writes
+        if not self.is_implicit:
+            self.changes.extend(inner.changes)
+            self._hold_for_client(inner.ticketed)
+
+    def _hold_for_client(self, touched: Iterable[int]) -> None:
+        if slots.EPOCH not in self.ticketed:
+            both = self.ticketed.union(touched)
+            self.ticketed = both if len(both) <= MAX_SLOTS else frozenset((slots.EPOCH,))
 
     @contextmanager
     def knowing(self, table: ChangeTable) -> Iterator[dict[int, int] | None]:
@@ -147,7 +170,7 @@ class Scope:
             return
         known = self.dependencies(table, begun=table.clock())
         yield known
-        self._known.update(known)
+        self._known = known
 
     def refuse_cached(self) -> None:
         """Have everything computed anew from here on: what is cached can't be judged."""
@@ -175,7 +198,7 @@ class Scope:
         for index in table.indexes(extra):
             since[index] = min(begun, since.get(index, begun))
         oldest = min(first, *since.values()) if since else first
-        if len(since) > MAX_SLOTS:
+        if len(since) > MAX_SLOTS or slots.ANY in since:
             since = {slots.ANY: oldest, **dict.fromkeys(table.indexes(extra), begun)}
         since[slots.EPOCH] = oldest
         for index in since.keys() & self._known.keys():
@@ -184,7 +207,22 @@ class Scope:
 
     def is_pending(self, indexes: Iterable[int]) -> bool:
         """Say whether an open transaction of this scope has touched any of these places."""
-        return any(not pending.touched.isdisjoint(indexes) for pending in self.pending)
+        return any(
+            slots.EPOCH in pending.touched or not pending.touched.isdisjoint(indexes)
+            for pending in self.pending
+        )
+
+    def joins(self, outer: Scope) -> None:
+        """Take part in the open transactions of the unit of work around this one."""
+        self.pending, self.careful = outer.pending, outer.careful
+        if any(in_transaction(opened) and is_idle(opened) is None for opened in _connections()):
+            self.begun = outer.begun
+
+    def serves(self, outer: Scope) -> None:
+        """Work for the same client, from what is as old, as the unit of work around this one."""
+        self.refuses_cached, self.careful = outer.refuses_cached, outer.careful
+        self.is_unsafe, self.may_fill = outer.is_unsafe, outer.may_fill
+        self.ticketed = outer.ticketed
 
 
 def read_slots(reads: Mapping[tuple[str, str], set[str] | None]) -> Iterator[int]:
@@ -196,7 +234,7 @@ def read_slots(reads: Mapping[tuple[str, str], set[str] | None]) -> Iterator[int
             continue
         room -= len(keys)
         yield slots.rows(database, table)
-        for key in keys:
+        for key in tuple(keys):  # another thread may be adding to it
             yield slots.row(database, table, key)
 
 
@@ -214,7 +252,9 @@ def current() -> Scope:
 
 def begin() -> Scope:
     """Start a new unit of work in this context."""
-    fresh = Scope()
+    fresh, outer = Scope(), SCOPE.get()
+    if outer is not None and _is_in_transaction(outer):
+        fresh.joins(outer)
     SCOPE.set(fresh)
     return fresh
 
@@ -228,18 +268,23 @@ def scope() -> Iterator[Scope]:
     """
     outer = SCOPE.get()
     inner = Scope()
-    if outer is not None and _is_in_transaction():
-        inner.begun, inner.pending, inner.careful = outer.begun, outer.pending, outer.careful
+    if outer is not None:
+        if _is_in_transaction(outer):
+            inner.joins(outer)
+        if not outer.is_implicit:
+            inner.serves(outer)
     token = SCOPE.set(inner)
     try:
         yield inner
     finally:
         SCOPE.reset(token)
         if outer is not None:
-            outer.writes += inner.writes
-            outer.changes.extend(inner.changes)
+            outer.take_over(inner)
 
 
-def _is_in_transaction() -> bool:
-    opened = connections.all(initialized_only=True)
-    return any(connection.in_atomic_block for connection in opened)
+def _is_in_transaction(unit: Scope) -> bool:
+    return bool(unit.pending) or any(map(in_transaction, _connections()))
+
+
+def _connections() -> Sequence[BaseDatabaseWrapper]:
+    return connections.all(initialized_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.db import connections
+from django.db import InterfaceError, OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from nothing_shared.causality.identity import database_of
@@ -14,7 +14,7 @@ from nothing_shared.clock import SECOND
 from nothing_shared.node import slots
 from nothing_shared.node.intents import Overdue
 
-__all__ = ["inserted_key", "may_still_commit", "session_of"]
+__all__ = ["database_slot", "inserted_key", "is_lost", "may_still_commit", "session_of"]
 
 ENDS_WITH_ITS_CLIENT, UNKNOWN = 0, 1
 LONGEST_COMMIT = 60 * SECOND
@@ -30,6 +30,20 @@ def session_of(connection: BaseDatabaseWrapper) -> int:
     return UNKNOWN
 
 
+def database_slot(connection: BaseDatabaseWrapper) -> int:
+    """Return a number by which an intent names its database."""
+    return slots.name(database_of(connection.alias))
+
+
+def is_lost(connection: BaseDatabaseWrapper, failure: BaseException) -> bool:
+    """Say whether the server may go on with a statement of which the client has only this error."""
+    if connection.vendor == "sqlite":
+        return False
+    if connection.vendor == "postgresql":
+        return connection.connection is None or bool(connection.connection.closed)
+    return isinstance(failure, (InterfaceError, OperationalError))
+
+
 def may_still_commit(overdue: Overdue) -> bool:
     """Say whether a dead writer's session may yet commit; True if that can't be found out."""
     if overdue.session == ENDS_WITH_ITS_CLIENT:
@@ -37,7 +51,7 @@ def may_still_commit(overdue: Overdue) -> bool:
     if overdue.session == UNKNOWN:
         return overdue.age < LONGEST_COMMIT
     for alias in connections:
-        if slots.name(database_of(alias)) == overdue.database:
+        if database_slot(connections[alias]) == overdue.database:
             return _has_session(connections[alias], overdue.session)
     return False
 

@@ -187,7 +187,9 @@ class Statement:
             self.give_up()
 
     def _is_query(self, token: str) -> bool:
-        return token == "select" or (token in ("values", "with") and self.before() == ["("])
+        return token == "select" or (
+            token in ("table", "values", "with") and self.before() == ["("]
+        )
 
     def _define(self, frame: Frame, names: tuple[str, ...]) -> None:
         """Take the name of a CTE."""
@@ -221,7 +223,7 @@ class Statement:
             self.loose.add(names[-1])
 
     def _is_cte(self, names: tuple[str, ...]) -> bool:
-        return len(names) == 1 and any([names[0] in frame.ctes for frame in self._frames])
+        return len(names) == 1 and any(names[0] in frame.ctes for frame in self._frames)
 
     def _table_function(self, name: str) -> None:
         self._note(name)

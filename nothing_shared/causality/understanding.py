@@ -57,7 +57,7 @@ def of_command(tokens: list[str], schema: Schema) -> Footprint:
         return of_pragma(second)
     if first in CONFIGURES.get(schema.vendor, ()) and not (first == "set" and "(" in tokens):
         return NOTHING
-    if first in ("create", "drop") and "index" in tokens[1:3]:
+    if first in ("create", "drop") and (second == "index" or tokens[1:3] == ["unique", "index"]):
         return NOTHING
     return ANYTHING if first in CHANGES_DATA_ONLY else EVERYTHING
 

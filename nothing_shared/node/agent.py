@@ -59,6 +59,8 @@ class Agent:
         self._woken = asyncio.Event()
         self._thread: threading.Thread | None = None
         self.is_leading = False
+        self.term = 0
+        """The term of office that this process serves, or served last."""
 
     def start(self) -> None:
         self._thread = threading.Thread(target=self._run, name="nothing_shared agent", daemon=True)
@@ -146,6 +148,7 @@ class Agent:
         words = self._node.table.words
         words[layout.AGENT_PID] = os.getpid()
         words[layout.AGENT_BEAT] = self._node.table.clock()
+        self.term = term
         self.is_leading = True
         logger.info("process %d is the agent of node %s", os.getpid(), self._node.name)
         tasks = [asyncio.ensure_future(self._keep(name, run)) for name, run in duties.items()]

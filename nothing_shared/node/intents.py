@@ -50,12 +50,14 @@ class Intent:
         self._table.words[self._base + layout.CELL_COUNT] = 0
         self._noted.clear()
 
-    def hand_over(self) -> None:
-        """Leave the cell to the agent as a dead writer's whose session can't commit any more."""
+    def hand_over(self, *, is_over: bool = True) -> None:
+        """Leave the cell to the agent as a dead writer's; ``is_over`` if its session can't commit any more."""
         words = self._table.words
         if words[self._base + layout.CELL_OWNER] == os.getpid():
-            words[self._base + layout.CELL_SESSION] = 0
+            if is_over:
+                words[self._base + layout.CELL_SESSION] = 0
             words[self._base + layout.CELL_OWNER] = 0
+        self._noted.clear()
 
     def __del__(self) -> None:
         if self._noted:  # a thread that ended, or a connection that was dropped, in a transaction
@@ -89,6 +91,7 @@ class Intents:
         self._lock = threading.Lock()
         # Not the table's own lock: whoever is stopped while it applies keeps nobody from writing.
         self._cells_lock = MachineLock(table.path.with_name("intents.lock"))
+        self._cells_lock.open()
 
     def claim(self) -> Intent | None:
         """Take a cell; None if all are taken, so that a crash of this writer would go unnoticed."""

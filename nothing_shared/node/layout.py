@@ -60,8 +60,8 @@ EPOCHS = 13
 GAPS = 14
 UNDELIVERED = 15
 
-PEERS, PEER_CELLS, PEER_WORDS = 512, 256, 2
-"""Origin and last sequence number of every node heard."""
+PEERS, PEER_CELLS, PEER_WORDS = 512, 256, 3
+"""Origin and last sequence number of every node heard, and the two combined."""
 
 POSITIONS = PEERS + PEER_CELLS * PEER_WORDS
 POSITION_CELLS, POSITION_WORDS = 1024, 3

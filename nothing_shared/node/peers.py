@@ -13,14 +13,20 @@ __all__ = ["Peers"]
 class Peers:
     """A small map of origin → last sequence number; only the agent writes it.
 
-    It believes its own memory and not the table: an agent that was stopped and wakes up in an old
-    term may yet store a number in a cell that has become another node's.
+    An agent that was stopped and wakes up in an old term may yet store a number in a cell that has
+    become another node's. So each number stands there twice, the second time combined with its
+    origin, and one that doesn't fit is not believed: it counts as nothing heard.
     """
 
     def __init__(self, table: ChangeTable) -> None:
         self._words = table.words
-        self._cells = {self._words[at]: at for at in self._all_cells() if self._words[at]}
-        self._numbers = {origin: self._words[at + 1] for origin, at in self._cells.items()}
+        self._cells: dict[int, int] = {}
+        self._numbers: dict[int, int] = {}
+        for at in self._all_cells():
+            origin, sequence, check = self._words[at : at + layout.PEER_WORDS]
+            if origin:
+                self._cells[origin] = at
+                self._numbers[origin] = sequence if check == origin ^ sequence else 0
 
     @staticmethod
     def _all_cells() -> range:
@@ -34,16 +40,19 @@ class Peers:
         return origin in self._numbers
 
     def get(self, origin: int) -> int | None:
-        return self._numbers.get(origin)
+        at = self._cells.get(origin)
+        if at is None:
+            return None
+        sequence, check = self._words[at + 1], self._words[at + 2]
+        return sequence if check == origin ^ sequence else self._numbers[origin]
 
     def __setitem__(self, origin: int, sequence: int) -> None:
         at = self._cells.get(origin)
         if at is None or self._words[at] != origin:
-            at = self._free_cell()
-            self._words[at + 1] = sequence
+            at = self._cells[origin] = self._free_cell()
             self._words[at] = origin
-            self._cells[origin] = at
         self._words[at + 1] = self._numbers[origin] = sequence
+        self._words[at + 2] = origin ^ sequence
 
     def _free_cell(self) -> int:
         for at in self._all_cells():

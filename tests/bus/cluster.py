@@ -70,23 +70,27 @@ class Cluster:
 
     def __init__(self, workers: Workers, base: Path, *, bus: Mapping[str, Any]) -> None:
         self._workers = workers
-        self._base = base
+        self.base = base
         self.bus = bus
 
     def node(self, name: str, *topics: str, workers: int = 1, lease: float = LEASE) -> Node:
         """Start a node, or start it again, and wait until it hears the bus."""
-        node = Node(self._base / name)
+        node = Node(self.base / name)
         for _ in range(workers):
             node.workers.append(self.worker(name, *topics, lease=lease))
         node.hears()
         return node
 
     def worker(self, name: str, *topics: str, lease: float = LEASE, **settings: Any) -> Worker:
-        worker = self._workers.start(
+        worker = self.start(name, lease=lease, **settings)
+        worker.run(acts.join, *topics)
+        return worker
+
+    def start(self, name: str, *, lease: float = LEASE, **settings: Any) -> Worker:
+        """Start a worker that has yet to join its node."""
+        return self._workers.start(
             NOTHING_SHARED_NODE={
-                "DIRECTORY": str(self._base / name), "NAME": name, "LEASE": lease, "SLOTS": 2**16
+                "DIRECTORY": str(self.base / name), "NAME": name, "LEASE": lease, "SLOTS": 2**16
             },
             NOTHING_SHARED_BUS={**self.bus, **settings},
         )  # fmt: skip
-        worker.run(acts.join, *topics)
-        return worker

@@ -57,7 +57,9 @@ def finish(process: subprocess.Popen[str]) -> list[str]:
 
 
 def say(*words: object) -> None:
-    print(*words, flush=True)
+    # In one write: a fork may say something, too.
+    sys.stdout.write(" ".join(map(str, words)) + "\n")
+    sys.stdout.flush()
 
 
 def wait_for_a_line(stream: IO[str] = sys.stdin) -> None:
@@ -130,7 +132,14 @@ def replace_on_a_full_disk(directory: str, name: str) -> None:
 
 
 def lead(directory: str, name: str) -> None:
-    with SingleFlight(Path(directory)).flight(name, timeout=30) as leads:
+    flights = SingleFlight(Path(directory))
+    with flights.try_flight(name) as leads:
+        if leads:
+            say("leads")
+            wait_for_a_line()
+            return
+    say("waits")
+    with flights.flight(name, timeout=30) as leads:
         say(leads, time.monotonic_ns())
         wait_for_a_line()
 

@@ -13,7 +13,7 @@ from django.db import connections
 from nothing_shared.node import process, slots
 from tests.causality.shop.models import Author, Tag
 
-__all__ = ["ALIAS", "Ear", "connected", "elsewhere", "empty"]
+__all__ = ["ALIAS", "Ear", "connected", "elsewhere", "empty", "make_tables"]
 
 ALIAS = "site"
 MODELS = (Author, Tag)
@@ -22,19 +22,19 @@ Result = TypeVar("Result")
 
 
 @contextmanager
-def connected(settings: dict[str, Any]) -> Iterator[str]:
-    """Make a database known under ``ALIAS``, to this thread and all others."""
-    connections.settings[ALIAS] = {**connections.settings["default"], **settings}
+def connected(settings: dict[str, Any], *, alias: str = ALIAS) -> Iterator[str]:
+    """Make a database known under an alias, to this thread and all others."""
+    connections.settings[alias] = {**connections.settings["default"], **settings}
     try:
-        yield ALIAS
+        yield alias
     finally:
-        connections[ALIAS].close()
-        del connections[ALIAS]
-        del connections.settings[ALIAS]
+        connections[alias].close()
+        del connections[alias]
+        del connections.settings[alias]
 
 
-def make_tables() -> None:
-    with connections[ALIAS].schema_editor() as editor:
+def make_tables(alias: str = ALIAS) -> None:
+    with connections[alias].schema_editor() as editor:
         for model in MODELS:
             editor.create_model(model)
 

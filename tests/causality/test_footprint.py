@@ -52,7 +52,7 @@ def read(sql: str, vendor: str = "sqlite") -> Footprint:
         "SELECT * FROM event WHERE id IS DISTINCT FROM (SELECT max(id) FROM buyer)".replace(
             "max", "count"
         ),
-        "SELECT * FROM event WHERE name = 'it''s' OR name = ';' OR name = '--' AND id IN (SELECT id FROM buyer)",
+        "SELECT * FROM event WHERE name = 'it''s' OR name = ';' OR '--' = id AND 1 IN (SELECT 1 FROM buyer)",
         "EXPLAIN SELECT * FROM event, buyer",
         "SELECT * FROM event e, buyer b ORDER BY e.id, b.id",
     ],
@@ -67,18 +67,30 @@ def test_tables_are_found_wherever_they_are_read(sql: str, vendor: str) -> None:
     ("vendor", "sql"),
     [
         ("postgresql", "SELECT EXTRACT(YEAR FROM event.day), substring(x FROM 1 FOR 2) FROM event"),
-        ("postgresql", "SELECT * FROM event WHERE x IS NOT DISTINCT FROM y ORDER BY id FETCH FIRST ROW ONLY"),
-        ("postgresql", "SELECT * FROM event, LATERAL (SELECT 1) AS x (a) WHERE b::numeric(1, 2) = 1"),
-        ("postgresql", "SELECT count(*) FILTER (WHERE a) OVER (PARTITION BY b) FROM ONLY event FOR UPDATE"),
+        (
+            "postgresql",
+            "SELECT * FROM event WHERE x IS NOT DISTINCT FROM y ORDER BY id FETCH FIRST ROW ONLY",
+        ),
+        (
+            "postgresql",
+            "SELECT * FROM event, LATERAL (SELECT 1) AS x (a) WHERE b::numeric(1, 2) = 1",
+        ),
+        (
+            "postgresql",
+            "SELECT count(*) FILTER (WHERE a) OVER (PARTITION BY b) FROM ONLY event FOR UPDATE",
+        ),
         ("postgresql", "TABLE event"),
-        ("postgresql", "SELECT now(), pg_catalog.lower(a) FROM event WINDOW w AS (ORDER BY (a)), v AS (w)"),
+        (
+            "postgresql",
+            "SELECT now(), pg_catalog.lower(a) FROM event WINDOW w AS (ORDER BY (a)), v AS (w)",
+        ),
         ("postgresql", "SELECT E'it\\'s', $$ FROM log $$, 'a' 'b', B'1' FROM event e"),
         ("sqlite", "SELECT * FROM [event] WHERE 1 IN (SELECT value FROM json_each('[1]'))"),
         ("sqlite", "SELECT anything(lower(x)) FROM `event` WHERE a LIKE 'x\\' ESCAPE '\\'"),
         ("sqlite", "SELECT * FROM 'event' LIMIT 1, 2"),
         ("sqlite", "SELECT * FROM main.event NOT INDEXED WHERE 1 IN event"),
     ],
-)  # fmt: skip
+)
 def test_a_dialects_own_forms_name_no_other_table(vendor: str, sql: str) -> None:
     footprint = read(sql, vendor)
     assert footprint.reads == {"event"}
@@ -110,17 +122,32 @@ def test_an_unknown_table_is_a_read_of_anything(sql: str) -> None:
         ("INSERT INTO event (a) SELECT a FROM buyer", {"event"}, {"buyer"}),
         ("INSERT INTO log VALUES (1)", {"log"}, set()),
         ("UPDATE event SET a = 1", {"event"}, {"event"}),
-        ("UPDATE event SET a = buyer.a FROM buyer WHERE buyer.id = event.id", {"event"}, {"event", "buyer"}),
+        (
+            "UPDATE event SET a = buyer.a FROM buyer WHERE buyer.id = event.id",
+            {"event"},
+            {"event", "buyer"},
+        ),
         ("UPDATE event SET a = (SELECT count(*) FROM buyer)", {"event"}, {"event", "buyer"}),
         ("DELETE FROM event", {"event"}, {"event"}),
         ("DELETE FROM event WHERE id IN (SELECT id FROM buyer)", {"event"}, {"event", "buyer"}),
-        ("DELETE FROM event WHERE uid = %s RETURNING (SELECT count(*) FROM log)", {"event"}, {"event", "log"}),
+        (
+            "DELETE FROM event WHERE a = %s RETURNING (SELECT 1 FROM log)",
+            {"event"},
+            {"event", "log"},
+        ),
         ("INSERT INTO event (id) VALUES (%s) ON CONFLICT DO NOTHING", {"event"}, {"event"}),
-        ("INSERT INTO event (id) VALUES (%s) ON CONFLICT (id) DO UPDATE SET a = 1", {"event"}, {"event"}),
-        ("WITH x AS (SELECT * FROM buyer) UPDATE event SET a = 1 WHERE id IN (SELECT id FROM x)",
-         {"event"}, {"event", "buyer"}),
+        (
+            "INSERT INTO event (id) VALUES (%s) ON CONFLICT (id) DO UPDATE SET a = 1",
+            {"event"},
+            {"event"},
+        ),
+        (
+            "WITH x AS (SELECT * FROM buyer) UPDATE event SET a = 1 WHERE id IN (SELECT id FROM x)",
+            {"event"},
+            {"event", "buyer"},
+        ),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("vendor", ["sqlite", "postgresql"])
 def test_writes_are_told_from_reads(
     sql: str, writes: set[str], reads: set[str], vendor: str
@@ -132,20 +159,32 @@ def test_writes_are_told_from_reads(
     assert not footprint.writes_unknown
 
 
+MERGE = """
+MERGE INTO event USING buyer b ON b.id = event.id WHEN MATCHED THEN UPDATE SET a = 1
+WHEN NOT MATCHED BY SOURCE THEN DELETE WHEN NOT MATCHED THEN INSERT (a) VALUES (1)
+"""
+
+
 @pytest.mark.parametrize(
     ("vendor", "sql", "writes"),
     [
-        ("postgresql", "WITH gone AS (DELETE FROM event RETURNING *) INSERT INTO log SELECT * FROM gone",
-         {"event", "log"}),
-        ("postgresql", "WITH x AS (INSERT INTO log VALUES (1) RETURNING *) SELECT * FROM x, buyer", {"log"}),
-        ("postgresql", "MERGE INTO event USING buyer b ON b.id = event.id WHEN MATCHED THEN UPDATE SET a = 1 "
-         "WHEN NOT MATCHED BY SOURCE THEN DELETE WHEN NOT MATCHED THEN INSERT (a) VALUES (1)", {"event"}),
+        (
+            "postgresql",
+            "WITH gone AS (DELETE FROM event RETURNING *) INSERT INTO log SELECT * FROM gone",
+            {"event", "log"},
+        ),
+        (
+            "postgresql",
+            "WITH x AS (INSERT INTO log VALUES (1) RETURNING *) SELECT * FROM x, buyer",
+            {"log"},
+        ),
+        ("postgresql", MERGE, {"event"}),
         ("postgresql", "DELETE FROM event USING buyer, log WHERE true", {"event"}),
         ("sqlite", "REPLACE INTO event (id) VALUES (%s)", {"event"}),
         ("sqlite", "INSERT OR IGNORE INTO event (id) VALUES (%s)", {"event"}),
         ("sqlite", "UPDATE OR REPLACE event SET a = 1 WHERE replace(a, 'x', 'y') = 'z'", {"event"}),
     ],
-)  # fmt: skip
+)
 def test_a_dialects_own_writes_are_found(vendor: str, sql: str, writes: set[str]) -> None:
     footprint = analyse(sql, schema(vendor))
     assert footprint.writes == writes
@@ -198,18 +237,38 @@ def test_a_name_that_postgresql_cuts_may_be_any_table() -> None:
 
 @pytest.mark.parametrize(
     "sql",
-    ["CREATE TABLE x (a int)", "ALTER TABLE event ADD x int", "DROP VIEW v", "DO $$ x $$", "ATTACH 'x' AS y",
-     "CALL x()", "SELECT * INTO x FROM event", "SELECT 1; CREATE TABLE x (a int)", "CREATE TRIGGER x"],
-)  # fmt: skip
+    [
+        "CREATE TABLE x (a int)",
+        "CREATE TABLE index (a int)",
+        "ALTER TABLE event ADD x int",
+        "DROP VIEW v",
+        "DO $$ x $$",
+        "ATTACH 'x' AS y",
+        "CALL x()",
+        "SELECT * INTO x FROM event",
+        "SELECT 1; CREATE TABLE x (a int)",
+        "CREATE TRIGGER x",
+    ],
+)
 def test_what_may_change_the_schema_says_so(sql: str) -> None:
     assert analyse(sql, schema("postgresql")).changes_schema
 
 
 @pytest.mark.parametrize(
     "sql",
-    ["", "BEGIN", "BEGIN IMMEDIATE", "COMMIT;", 'SAVEPOINT "s1"', 'RELEASE SAVEPOINT "s1"', "ROLLBACK",
-     'ROLLBACK TO SAVEPOINT "s1"', "-- nothing", "START TRANSACTION"],
-)  # fmt: skip
+    [
+        "",
+        "BEGIN",
+        "BEGIN IMMEDIATE",
+        "COMMIT;",
+        'SAVEPOINT "s1"',
+        'RELEASE SAVEPOINT "s1"',
+        "ROLLBACK",
+        'ROLLBACK TO SAVEPOINT "s1"',
+        "-- nothing",
+        "START TRANSACTION",
+    ],
+)
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_transaction_control_touches_nothing(sql: str, vendor: str) -> None:
     footprint = analyse(sql, schema(vendor))
@@ -242,11 +301,20 @@ def test_pragmas_that_look_at_rows_or_change_the_catalog_are_no_configuration() 
 
 @pytest.mark.parametrize(
     "sql",
-    ["SELECT volatile()", "SELECT Volatile (1) FROM event", 'SELECT "volatile"(1)', "SELECT public.volatile()",
-     "SELECT * FROM volatile()", "SELECT e.volatile FROM event e", "SELECT * FROM event JOIN volatile(1) v ON 1=1",
-     "SELECT unheard_of(1)", "SELECT query_to_xml('DELETE FROM event')", "INSERT INTO log SELECT unheard_of()",
-     "SELECT * FROM event AS x (a), unheard_of(a)"],
-)  # fmt: skip
+    [
+        "SELECT volatile()",
+        "SELECT Volatile (1) FROM event",
+        'SELECT "volatile"(1)',
+        "SELECT public.volatile()",
+        "SELECT * FROM volatile()",
+        "SELECT e.volatile FROM event e",
+        "SELECT * FROM event JOIN volatile(1) v ON 1=1",
+        "SELECT unheard_of(1)",
+        "SELECT query_to_xml('DELETE FROM event')",
+        "INSERT INTO log SELECT unheard_of()",
+        "SELECT * FROM event AS x (a), unheard_of(a)",
+    ],
+)
 def test_a_function_not_known_to_be_harmless_may_change_everything(sql: str) -> None:
     with_function = schema("postgresql", acting=frozenset({"volatile", "query_to_xml"}))
     assert analyse(sql, with_function).writes_unknown
@@ -258,6 +326,13 @@ def test_a_stable_function_reads_anything_and_writes_nothing() -> None:
     )
     assert footprint.reads_unknown
     assert not footprint.writes_unknown
+
+
+def test_an_unknown_table_after_using_is_a_read_of_anything() -> None:
+    assert analyse("DELETE FROM event USING unheard_of", schema("postgresql")).reads_unknown
+    assert analyse(
+        "DELETE FROM event USING log, (buyer JOIN unheard_of ON true)", schema("postgresql")
+    ).reads_unknown
 
 
 def test_all_functions_of_sqlite_are_harmless() -> None:
@@ -329,9 +404,11 @@ def test_names_fold_as_databases_fold_them() -> None:
 
 
 PIECES = st.sampled_from(
-    """SELECT FROM WHERE event unheard_of ( ) , ; ' " ` [ ] . %s %% ? $1 $$ -- /* */ \\ IN WITH x AS JOIN INSERT
-    INTO UPDATE SET DELETE VALUES UNION id = 5 AND OR NOT CASE END BETWEEN RETURNING ON CONFLICT DO USING MERGE
-    TABLE REPLACE OR FOR e' u&" EXPLAIN PRAGMA lower( \x00 \ud800 ıK :x @y #z 1.5e3 .""".split(" ")
+    """
+    SELECT FROM WHERE event unheard_of ( ) , ; ' " ` [ ] . %s %% ? $1 $$ -- /* */ \\ IN WITH x AS JOIN
+    INSERT INTO UPDATE SET DELETE VALUES UNION id = 5 AND OR NOT CASE END BETWEEN RETURNING ON CONFLICT
+    DO USING MERGE TABLE REPLACE OR FOR e' u&" EXPLAIN PRAGMA lower( \x00 \ud800 ıK :x @y #z 1.5e3 .
+    """.split(" ")
 )
 TEXTS = st.one_of(st.text(), st.lists(PIECES).map(" ".join), st.lists(PIECES).map("".join))
 

@@ -115,27 +115,47 @@ def test_a_view_of_sqlite_of_nobody_knows_what_reads_anything(
 
 
 TRIGGER = "CREATE TRIGGER t AFTER UPDATE ON a BEGIN {} END;"
+SECOND_TRIGGER = """
+CREATE TABLE c (x);
+CREATE TRIGGER u DELETE ON b BEGIN REPLACE INTO c VALUES (1); END;
+"""
+INSTEAD = """
+CREATE VIEW v AS SELECT * FROM a;
+CREATE TRIGGER t INSTEAD OF INSERT ON v BEGIN INSERT INTO b VALUES (new.id, 1); END;
+"""
+CHAIN = """
+CREATE TABLE c (x REFERENCES a ON DELETE CASCADE);
+CREATE TABLE d (x REFERENCES C(x) ON DELETE SET NULL);
+"""
+REPLACING = """
+CREATE TABLE c (x UNIQUE ON CONFLICT REPLACE);
+CREATE TABLE d (x REFERENCES c(x) ON DELETE CASCADE);
+"""
 
 
 @pytest.mark.parametrize(
     ("script", "sql", "writes"),
     [
         (TRIGGER.format("INSERT INTO b (x) SELECT 1;"), "UPDATE a SET x = 1", {"a", "b"}),
-        (TRIGGER.format("UPDATE b SET x = CASE WHEN x THEN 1 END; SELECT 1;"), "UPDATE a SET x = 1", {"a", "b"}),
-        (TRIGGER.format("UPDATE a SET x = 2 WHERE id = new.id;"), "UPDATE a SET x = 1 WHERE id = 3", {"a"}),
-        (TRIGGER.format("DELETE FROM b;") + "CREATE TABLE c (x); CREATE TRIGGER u DELETE ON b BEGIN "
-         "REPLACE INTO c VALUES (1); END;", "UPDATE a SET x = 1", {"a", "b", "c"}),
-        ("CREATE VIEW v AS SELECT * FROM a; CREATE TRIGGER t INSTEAD OF INSERT ON v BEGIN "
-         "INSERT INTO b VALUES (new.id, 1); END;", "INSERT INTO v VALUES (1, 2)", {"a", "b", "v"}),
-        ("CREATE TABLE c (x REFERENCES a ON DELETE CASCADE); CREATE TABLE d (x REFERENCES C(x) ON DELETE SET NULL)",
-         "DELETE FROM a", {"a", "c", "d"}),
+        (
+            TRIGGER.format("UPDATE b SET x = CASE WHEN x THEN 1 END; SELECT 1;"),
+            "UPDATE a SET x = 1",
+            {"a", "b"},
+        ),
+        (
+            TRIGGER.format("UPDATE a SET x = 2 WHERE id = new.id;"),
+            "UPDATE a SET x = 1 WHERE id = 3",
+            {"a"},
+        ),
+        (TRIGGER.format("DELETE FROM b;") + SECOND_TRIGGER, "UPDATE a SET x = 1", {"a", "b", "c"}),
+        (INSTEAD, "INSERT INTO v VALUES (1, 2)", {"a", "b", "v"}),
+        (CHAIN, "DELETE FROM a", {"a", "c", "d"}),
         ("CREATE TABLE c (x REFERENCES a ON DELETE CASCADE)", "UPDATE a SET x = 1", {"a"}),
         ("CREATE TABLE c (x REFERENCES a ON UPDATE CASCADE)", "UPDATE a SET x = 1", {"a", "c"}),
         ("CREATE TABLE c (x REFERENCES a ON DELETE RESTRICT)", "DELETE FROM a", {"a"}),
-        ("CREATE TABLE c (x UNIQUE ON CONFLICT REPLACE); CREATE TABLE d (x REFERENCES c(x) ON DELETE CASCADE)",
-         "INSERT INTO c VALUES (1)", {"c", "d"}),
+        (REPLACING, "INSERT INTO c VALUES (1)", {"c", "d"}),
     ],
-)  # fmt: skip
+)
 def test_triggers_and_cascades_of_sqlite_write_what_they_say(
     sqlite: BaseDatabaseWrapper, script: str, sql: str, writes: set[str]
 ) -> None:
@@ -179,7 +199,8 @@ CREATE VIEW acting AS SELECT f_volatile() FROM a;
 CREATE VIEW of_acting AS SELECT * FROM acting;
 CREATE VIEW reading AS SELECT f_stable() FROM a;
 
-CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO b VALUES (1); RETURN NEW; END $$;
+CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql
+  AS $$ BEGIN INSERT INTO b VALUES (1); RETURN NEW; END $$;
 CREATE TABLE triggered (id bigint PRIMARY KEY, x int);
 CREATE TRIGGER t AFTER INSERT ON triggered FOR EACH ROW EXECUTE FUNCTION note();
 CREATE TABLE tame (id bigint PRIMARY KEY, x int);
@@ -309,9 +330,15 @@ def test_writes_of_postgresql_reach_what_the_catalog_says(
 
 @pytest.mark.parametrize(
     "sql",
-    ["INSERT INTO triggered VALUES (1, 1)", "INSERT INTO ruled VALUES (1)", "INSERT INTO defaulting VALUES (1)",
-     "INSERT INTO parted_too VALUES (1, 1)", "INSERT INTO part_too VALUES (1, 1)", "UPDATE acting SET x = 1"],
-)  # fmt: skip
+    [
+        "INSERT INTO triggered VALUES (1, 1)",
+        "INSERT INTO ruled VALUES (1)",
+        "INSERT INTO defaulting VALUES (1)",
+        "INSERT INTO parted_too VALUES (1, 1)",
+        "INSERT INTO part_too VALUES (1, 1)",
+        "UPDATE acting SET x = 1",
+    ],
+)
 def test_a_trigger_a_rule_or_a_default_of_postgresql_may_write_everything(
     facts_schema: Schema, sql: str
 ) -> None:
@@ -342,6 +369,19 @@ def test_the_database_is_asked_once_and_again_when_forgotten(sqlite: BaseDatabas
     run(sqlite, "CREATE TABLE a (x)")
     schemas.forget(sqlite.alias)
     assert "a" in schemas.of(sqlite).tables
+
+
+def test_an_answer_is_not_believed_once_another_process_has_changed_the_schema(
+    sqlite: BaseDatabaseWrapper,
+) -> None:
+    now = [5]
+    schemas = Schemas(clock=lambda: now[0])
+    first = schemas.of(sqlite)
+    assert schemas.of(sqlite, 4) is first
+    now[0] = 7
+    second = schemas.of(sqlite, 5)
+    assert second is not first
+    assert schemas.of(sqlite, 6) is second
 
 
 def test_two_databases_of_one_alias_are_told_apart(sqlite: BaseDatabaseWrapper) -> None:
@@ -398,7 +438,7 @@ def test_a_connection_that_is_not_open_is_not_opened(sqlite: BaseDatabaseWrapper
 def test_a_catalog_that_cannot_be_read_counts_as_unknown_and_is_not_asked_all_the_time(
     sqlite: BaseDatabaseWrapper, caplog: pytest.LogCaptureFixture
 ) -> None:
-    now = [0]
+    now = [1]
     schemas = Schemas(clock=lambda: now[0])
     sqlite.connection.set_authorizer(lambda *_: sqlite3.SQLITE_DENY)
     assert analyse("UPDATE shop_book SET pages = 1", schemas.of(sqlite)).writes_unknown

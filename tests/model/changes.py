@@ -63,7 +63,7 @@ PAGES: dict[str, tuple[str, ...]] = {
     "banner": ("name",),
     "report": ("anything",),
     "home": ("page", "row 1"),
-    "front": ("list", "banner"),
+    "front": ("home", "banner"),
 }
 """The cache's keys, and what their blocks need: reads and other pages."""
 

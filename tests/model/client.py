@@ -10,7 +10,7 @@ from .changes import THINGS, Change
 
 __all__ = ["MAX_STALENESS", "SKEW", "TICKET_LIFE", "Carried", "Client"]
 
-MAX_STALENESS = 90
+MAX_STALENESS = 48
 SKEW = 4
 """How far apart the wall clocks of two nodes may be."""
 TICKET_LIFE = LEASE + MAX_STALENESS + SKEW

@@ -201,8 +201,6 @@ def _commit(world: World, request: Request) -> Steps[None]:
     if not is_lost and not transaction.has_committed:
         world.database.settle(transaction, world.now, commits=True)
     yield "commit: answered"
-    if is_lost and broken is Mutant.ERROR_ANNOUNCED_ONCE:
-        is_lost = False
     if is_lost and broken is Mutant.CLEARED_ON_ERROR:
         _end(request, is_announced=True)
         return
@@ -212,9 +210,10 @@ def _commit(world: World, request: Request) -> Steps[None]:
     is_announced = broken is Mutant.CHANGE_BEFORE_COMMIT or (
         yield from _announce(world, request, change)
     )
-    if transaction.has_committed:
+    if not is_lost:
         world.oracle.has_committed(request, transaction)
-    _end(request, is_announced=is_announced and not is_lost)
+    is_certain = not is_lost or broken is Mutant.ERROR_ANNOUNCED_ONCE
+    _end(request, is_announced=is_announced and is_certain)
     yield "commit: done"
 
 

@@ -6,11 +6,13 @@ import os
 import threading
 
 from nothing_shared.node import Change, layout, process, slots
+from nothing_shared.node.intents import Intent
 
 __all__ = [
     "agent_pid",
     "change",
     "changed",
+    "clear",
     "close",
     "epochs",
     "intend",
@@ -87,7 +89,13 @@ def intend(*touched: int, session: int = 0) -> None:
     _kept.append(intent)
 
 
-_kept: list[object] = []
+def clear() -> None:
+    """Clear what this worker has intended."""
+    while _kept:
+        process.current().intents.give_back(_kept.pop())
+
+
+_kept: list[Intent] = []
 
 
 def standing() -> int:

@@ -69,6 +69,9 @@ class Worker:
             raise Failed(value)
         return value
 
+    def has_answered(self) -> bool:
+        return self._pipe.poll()
+
     def kill(self) -> None:
         """SIGKILL it and wait until it is gone."""
         with contextlib.suppress(ProcessLookupError):
@@ -84,9 +87,13 @@ class Worker:
     def go_on(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
 
-    def leave(self) -> int | None:
-        """Have it exit as a server does that is told to, and return its exit code."""
+    def hang_up(self) -> None:
+        """Have it exit as a server does that is told to, once it has done what it was told before."""
         self._pipe.close()
+
+    def leave(self) -> int | None:
+        """Have it exit, and return its exit code."""
+        self.hang_up()
         self._process.join(PATIENCE)
         return self._process.exitcode
 
