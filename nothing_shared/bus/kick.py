@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-__all__ = ["ear", "hush", "kick"]
+__all__ = ["POLLING", "ear", "hush", "kick"]
 
 logger = logging.getLogger("nothing_shared.bus")
 
@@ -53,8 +53,8 @@ def _bound(name: str) -> socket.socket | None:
     sock = _socket()
     try:
         sock.bind(f"\0{name}")
-    except OSError as failure:  # the name is anybody's to take: a stranger's, or a forked child's
-        logger.warning("nobody can wake this agent, so it polls: %s", failure)
+    except OSError as failure:  # a killed agent's yet for a moment, or a stranger's: it is public
+        logger.info("nobody can wake this agent, so it polls: %s", failure)
         _sockets.discard(sock)
         sock.close()
         return None

@@ -33,7 +33,7 @@ class Watch:
         self._say_alive = say_alive
 
     async def keep(self) -> None:
-        """Read until the ring is replaced."""
+        """Read until the ring is replaced, or an ear may be had that was not to be had before."""
         woken = asyncio.Event()
         name = self._berth.ear(self._node.table.id, self._node.agent.term)
         with kick.ear(name, woken) as longest_nap:
@@ -41,6 +41,8 @@ class Watch:
             while self._ring.is_current():
                 self._beat()
                 await self._drain_for(self._node.lease // 8, woken, longest_nap)
+                if longest_nap == kick.POLLING:
+                    return
 
     def _subscribe(self) -> None:
         if self._words[layout.HISTORY] != self._ring.id:

@@ -47,7 +47,7 @@ OPENING = 0.2
 """Seconds for which a reader waits for the lock, to open the files."""
 
 PAUSE = 1.0
-"""Seconds until files that can't be opened are tried again."""
+"""Seconds until files that can't be opened, or a reader that can't open them, are tried again."""
 
 HURRY = 5.0
 """Seconds for which nobody waits for a lock that could not be had, unless it could meanwhile."""
@@ -68,18 +68,20 @@ class Keeper:
         self.full_times = 0
         self._damaged: tuple[int, int] | None = None
         self._logged: set[type[Exception]] = set()
-        self._retry_at = self._hurry_until = 0.0
+        self._retry_at = self._lock_at = self._hurry_until = 0.0
 
     def opened(self) -> Records | None:
         """Return the open files, opening them if need be; None while they can't be had."""
-        if self.records is None and self._may_open():
+        if self.records is None and self._may_open() and time.monotonic() >= self._lock_at:
             try:
                 self.acquire(OPENING)
                 try:
                     self._open()
                 finally:
                     self.release()
-            except (LockTimeout, *UNAVAILABLE) as failure:
+            except LockTimeout:
+                self._lock_at = time.monotonic() + PAUSE
+            except UNAVAILABLE as failure:
                 self.failed(None, failure)
         return self.records
 

@@ -10,6 +10,7 @@ from django.db import models, router
 
 from nothing_shared.causality.identity import database_of
 from nothing_shared.causality.pending import touch
+from nothing_shared.causality.sql import bare_name
 from nothing_shared.node import slots
 
 __all__ = ["Name", "depended_on", "invalidate", "touched"]
@@ -52,9 +53,9 @@ def _rows(name: Any, using: str | None) -> Iterator[tuple[str, str, str | None]]
     key = _canonical(name.pk) if isinstance(name, models.Model) else None
     database = database_of(using or _alias(name))
     for model in (type(name) if isinstance(name, models.Model) else name,):
-        yield database, model._meta.db_table, key
+        yield database, bare_name(model._meta.db_table), key
         for parent in model._meta.all_parents:
-            yield database, parent._meta.db_table, key
+            yield database, bare_name(parent._meta.db_table), key
 
 
 def _is_model(name: Any) -> TypeGuard[type[models.Model]]:

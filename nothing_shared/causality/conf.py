@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -17,7 +18,11 @@ class CausalitySettings:
     tickets: bool = option(
         True, "Whether a client that wrote carries the news itself, in a signed cookie."
     )
-    ticket_name: str = option("ns_ticket", "What the names of ticket cookies begin with.")
+    ticket_name: str = option(
+        "ns_ticket",
+        "What the names of ticket cookies begin with.",
+        rule=("letters, digits, - and _", lambda name: bool(re.fullmatch(r"[A-Za-z0-9_-]+", name))),
+    )
     clock_skew: float = option(
         10.0,
         "Seconds by which the wall clocks of nodes may differ. Tickets live that much longer.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -24,7 +25,8 @@ from nothing_shared.signing import signer
 __all__ = ["CausalityMiddleware"]
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-MOST_COOKIES = 16
+MOST_COOKIES = 40
+"""So many responses to one client, each of which wrote, may overlap."""
 
 
 class CausalityMiddleware:
@@ -45,21 +47,21 @@ class CausalityMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         if self.is_async:
             return self._acall(request)
-        unit = scopes.begin()
-        received = _Received(request, unit)
-        response = self.get_response(request)
-        assert not isinstance(response, Awaitable)
-        settle_all()
-        return received.answer(response)
+        with scopes.serving() as unit:
+            received = _Received(request, unit)
+            response = self.get_response(request)
+            assert not isinstance(response, Awaitable)
+            settle_all()
+            return received.answer(response)
 
     async def _acall(self, request: HttpRequest) -> HttpResponseBase:
-        unit = scopes.begin()
-        received = _Received(request, unit)
-        response = self.get_response(request)
-        assert isinstance(response, Awaitable)
-        answer = await response
-        settle_unit(unit)
-        return received.answer(answer)
+        with scopes.serving() as unit:
+            received = _Received(request, unit)
+            response = self.get_response(request)
+            assert isinstance(response, Awaitable)
+            answer = await response
+            settle_unit(unit)
+            return received.answer(answer)
 
 
 class _Received:
@@ -69,13 +71,13 @@ class _Received:
         self._options = causality_settings()
         self._unit = unit
         self._is_secure = request.is_secure()
-        self._bad: list[str] = []
         self._ticket = Ticket()
         self._names: list[str] = []
-        unit.is_unsafe = request.method not in SAFE_METHODS
+        self._is_unread = False
+        unit.is_unsafe |= request.method not in SAFE_METHODS
         if self._options.tickets:
-            prefix = f"{self._options.ticket_name}_"
-            self._names = [name for name in request.COOKIES if name.startswith(prefix)]
+            is_ours = re.compile(rf"{re.escape(self._options.ticket_name)}_\w{{1,32}}", re.ASCII)
+            self._names = [name for name in request.COOKIES if is_ours.fullmatch(name)]
         if self._names:
             self._read(request)
             self._take_in()
@@ -87,15 +89,14 @@ class _Received:
             try:
                 found.append(decode(request.COOKIES[name], seal))
             except BadTicket:
-                self._bad.append(name)
-        self._bad.extend(self._names[MOST_COOKIES:])
+                self._is_unread = True
+        self._is_unread |= len(self._names) > MOST_COOKIES
         self._ticket = Ticket().joined(found).since(time.time() - _lifetime(self._options))
 
     def _take_in(self) -> None:
         unit, ticket = self._unit, self._ticket
-        unit.ticketed = ticket.slots
-        # What a ticket said that can't be read may have been anything: this request does without caches.
-        refuses = bool(self._bad or ticket.overflowed)
+        unit.ticketed |= ticket.slots
+        refuses = bool(self._is_unread or ticket.overflowed)
         try:
             for carried in ticket.carried:
                 process.current().apply(carried.change)
@@ -107,11 +108,10 @@ class _Received:
     def answer(self, response: HttpResponseBase) -> HttpResponseBase:
         if not self._options.tickets:
             return response
-        if self._unit.changes:
+        if self._unit.changes or self._is_unread:
             self._hand_out(response)
-        for name in self._names if self._unit.changes else self._bad:
-            response.delete_cookie(name, samesite="Lax")
-        if self._unit.changes or self._bad:
+            for name in self._names:
+                response.delete_cookie(name, samesite="Lax")
             patch_vary_headers(response, ("Cookie",))
             patch_cache_control(response, private=True)
         return response
@@ -120,10 +120,12 @@ class _Received:
         """Set a cookie of a new name.
 
         Responses overtake each other: under one name, the last to arrive would win and the other's
-        changes would be lost.
+        changes would be lost. What a ticket said that can't be read, such as one that a newer node
+        signed with a key of tomorrow, may have been anything.
         """
         now = int(time.time())
-        made = Ticket(tuple(Carried(change, now) for change in self._unit.changes))
+        carried = tuple(Carried(change, now) for change in self._unit.changes)
+        made = Ticket(carried, now if self._is_unread else 0)
         ticket = made.joined([self._ticket]).bounded()
         response.set_cookie(
             f"{self._options.ticket_name}_{secrets.token_hex(6)}",

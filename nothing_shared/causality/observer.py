@@ -16,7 +16,7 @@ from nothing_shared.causality.snapshots import Snapshot
 from nothing_shared.causality.transactions import in_transaction, is_manual
 from nothing_shared.causality.written import Written
 from nothing_shared.clock import boottime_ns
-from nothing_shared.node import process
+from nothing_shared.node import process, slots
 from nothing_shared.node.change import Change
 
 __all__ = ["Observer", "observe"]
@@ -40,22 +40,26 @@ class Observer:
         connection = context["connection"]
         pending.settle(connection)
         unit = scopes.current()
-        if unit.begun is None:
-            process.current()  # what is read before this node hears of changes could not be judged
+        # The node is joined before the first read: what is read by a deaf one could not be judged.
+        table = process.current().table
         # Whatever the statement is: the first of a transaction may fix what all the others see.
         unit.begin(self._snapshot.since(connection, context["cursor"], boottime_ns()))
-        footprint = analyse(sql, schema_for(connection))
+        changed_at = table.changed[table.index(slots.schema(self._database))]
+        footprint = analyse(sql, schema_for(connection, changed_at))
         if footprint.controls:
             return execute(sql, params, many, context)
         touched = bind(footprint, params, many)
         self._note_reads(touched, connection)
         if not touched.is_write:
             return execute(sql, params, many, context)
+        written = Written(self._database, changes_schema=footprint.changes_schema)
         try:
-            return self._write(touched, connection, lambda: execute(sql, params, many, context))
+            return self._write(
+                touched, written, connection, lambda: execute(sql, params, many, context)
+            )
         finally:
             if footprint.changes_schema:
-                forget(connection.alias)
+                forget()
 
     def _note_reads(self, touched: Touched, connection: BaseDatabaseWrapper) -> None:
         unit = scopes.current()
@@ -75,18 +79,27 @@ class Observer:
             unit.refuse_cached()
 
     def _write(
-        self, touched: Touched, connection: BaseDatabaseWrapper, execute: Callable[[], Any]
+        self,
+        touched: Touched,
+        written: Written,
+        connection: BaseDatabaseWrapper,
+        execute: Callable[[], Any],
     ) -> Any:
         if in_transaction(connection):
-            return self._write_in_transaction(touched, connection, execute)
-        return self._write_at_once(touched, connection, execute)
+            return self._write_in_transaction(touched, written, connection, execute)
+        return self._write_at_once(touched, written, connection, execute)
 
     def _write_in_transaction(
-        self, touched: Touched, connection: BaseDatabaseWrapper, execute: Callable[[], Any]
+        self,
+        touched: Touched,
+        statement: Written,
+        connection: BaseDatabaseWrapper,
+        execute: Callable[[], Any],
     ) -> Any:
         scopes.current().writes += 1
-        transaction = pending.pending_of(connection, Written(self._database))
+        transaction = pending.pending_of(connection, statement)
         add, written = transaction.add, transaction.written
+        written.changes_schema |= statement.changes_schema
         add(written.certain(touched), intended=written.before(touched))
         if touched.inserts is None:
             return execute()
@@ -99,10 +112,14 @@ class Observer:
             add(written.after(touched, key))
 
     def _write_at_once(
-        self, touched: Touched, connection: BaseDatabaseWrapper, execute: Callable[[], Any]
+        self,
+        touched: Touched,
+        written: Written,
+        connection: BaseDatabaseWrapper,
+        execute: Callable[[], Any],
     ) -> Any:
         """Announce whatever becomes of the statement: rows of a failed ``executemany`` may stand."""
-        node, written, key = process.current(), Written(self._database), None
+        node, key = process.current(), None
         intent = node.intend(
             written.before(touched),
             session=sessions.session_of(connection),

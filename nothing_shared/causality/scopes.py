@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from nothing_shared.causality.reads import read_slots
 from nothing_shared.causality.transactions import in_transaction, is_idle
 from nothing_shared.node import slots
 from nothing_shared.node.change import Change
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from nothing_shared.causality.pending import Pending
 
 __all__ = ["FOLD_AFTER", "SCOPE", "Scope", "Used", "begin", "current", "scope"]
-
-MAX_READ_SLOTS = 16
-"""Rows coarsen to their tables past this many slots: each costs every later hit a look."""
 
 MAX_SLOTS = 256
 """Past this many slots in all, an entry is fresh until anything at all changes."""
@@ -59,6 +57,7 @@ class Scope:
         "careful",
         "changes",
         "is_implicit",
+        "is_serving",
         "is_unsafe",
         "may_fill",
         "pending",
@@ -71,6 +70,8 @@ class Scope:
     def __init__(self, *, is_implicit: bool = False) -> None:
         self.is_implicit = is_implicit
         """Whether nobody said where this unit of work begins and ends: a shell, a script, a test."""
+        self.is_serving = False
+        """Whether a request is being answered in it: those that its views make are parts of it."""
         self.begun: int | None = None
         """When the first statement was sent."""
         self.writes = 0
@@ -225,19 +226,6 @@ class Scope:
         self.ticketed = outer.ticketed
 
 
-def read_slots(reads: Mapping[tuple[str, str], set[str] | None]) -> Iterator[int]:
-    """Yield the slots of reads; rows coarsen to their tables when there are too many."""
-    room = MAX_READ_SLOTS - len(reads)
-    for (database, table), keys in sorted(reads.items(), key=lambda item: len(item[1] or ())):
-        if keys is None or len(keys) > room:
-            yield slots.table(database, table)
-            continue
-        room -= len(keys)
-        yield slots.rows(database, table)
-        for key in tuple(keys):  # another thread may be adding to it
-            yield slots.row(database, table, key)
-
-
 SCOPE: ContextVar[Scope | None] = ContextVar("nothing_shared.scope", default=None)
 
 
@@ -251,12 +239,25 @@ def current() -> Scope:
 
 
 def begin() -> Scope:
-    """Start a new unit of work in this context."""
+    """Start a new unit of work in this context, except within the answer to a request."""
     fresh, outer = Scope(), SCOPE.get()
+    if outer is not None and outer.is_serving:
+        return outer
     if outer is not None and _is_in_transaction(outer):
         fresh.joins(outer)
     SCOPE.set(fresh)
     return fresh
+
+
+@contextmanager
+def serving() -> Iterator[Scope]:
+    """Answer a request in the block, which stays the unit of work for what is streamed after it."""
+    unit = begin()
+    was_serving, unit.is_serving = unit.is_serving, True
+    try:
+        yield unit
+    finally:
+        unit.is_serving = was_serving
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from itsdangerous import BadSignature, Signer
 
@@ -65,7 +65,8 @@ class Ticket:
         """Return the ticket as it fits into a cookie: a client that changed too much is noted as such."""
         if sum(3 + len(carried.change.slots) for carried in self.carried) <= MAX_SLOTS:
             return self
-        return replace(self, carried=(), overflowed=max(carried.made for carried in self.carried))
+        latest = max(carried.made for carried in self.carried)
+        return Ticket(overflowed=max(latest, self.overflowed))
 
 
 def encode(ticket: Ticket, signer: Signer) -> str:

@@ -9,10 +9,12 @@ from django.db import connections
 from django.db.backends.signals import connection_created
 
 from nothing_shared.causality import scopes
+from nothing_shared.causality.identity import database_of
 from nothing_shared.causality.observer import observe
 from nothing_shared.causality.pending import settle_all
 from nothing_shared.causality.schema import schema_for
 from nothing_shared.causality.sessions import may_still_commit
+from nothing_shared.node import process, slots
 from nothing_shared.node.process import on_orphan
 
 __all__ = ["install", "is_installed"]
@@ -40,7 +42,13 @@ def _observe_new(*, connection: Any, **kwargs: Any) -> None:
 
 
 def _begin(**kwargs: Any) -> None:
+    """Start a unit of work, and ask a changed schema while no transaction is open."""
     scopes.begin()
+    for connection in connections.all(initialized_only=True):
+        if connection.connection is not None and not connection.in_atomic_block:
+            table = process.current().table
+            changed_at = table.changed[table.index(slots.schema(database_of(connection.alias)))]
+            schema_for(connection, changed_at)
 
 
 def _settle(**kwargs: Any) -> None:

@@ -17,7 +17,8 @@ MAX_ROWS = 16
 class Written:
     """Turns each statement's writes into slots, coarser as rows become many; never into fewer."""
 
-    def __init__(self, database: str) -> None:
+    def __init__(self, database: str, *, changes_schema: bool = False) -> None:
+        self.changes_schema = changes_schema
         self._database = database
         self._keys: defaultdict[str, set[str]] = defaultdict(set)
 
@@ -28,6 +29,8 @@ class Written:
     def certain(self, touched: Touched) -> set[int]:
         """Return what a statement writes besides a row whose key the database makes."""
         found = {slots.EPOCH} if touched.writes_unknown else set()
+        if self.changes_schema:
+            found.add(slots.schema(self._database))
         for table in touched.writes:
             found.update(self._at_large(table))
         for table, keys in touched.written_rows.items():

@@ -151,13 +151,14 @@ class Agent:
         self.term = term
         self.is_leading = True
         logger.info("process %d is the agent of node %s", os.getpid(), self._node.name)
+        beat = min(BEAT, self._node.lease / SECOND / 8)
         tasks = [asyncio.ensure_future(self._keep(name, run)) for name, run in duties.items()]
         try:
             while not self._stopping.is_set() and words[layout.AGENT_TERM] == term:
                 words[layout.AGENT_BEAT] = self._node.table.clock()
                 if not self._node.table.is_current():
                     return
-                await self._nap(BEAT)
+                await self._nap(beat)
         finally:
             for task in tasks:
                 task.cancel()

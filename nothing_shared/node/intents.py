@@ -51,7 +51,7 @@ class Intent:
         self._noted.clear()
 
     def hand_over(self, *, is_over: bool = True) -> None:
-        """Leave the cell to the agent as a dead writer's; ``is_over`` if its session can't commit any more."""
+        """Leave the cell to the agent as a dead writer's; ``is_over`` if its session can't commit now."""
         words = self._table.words
         if words[self._base + layout.CELL_OWNER] == os.getpid():
             if is_over:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from hashlib import blake2b
 
-__all__ = ["ANY", "EPOCH", "FIRST_HASHED", "key", "name", "row", "rows", "slot", "table"]
+__all__ = ["ANY", "EPOCH", "FIRST_HASHED", "key", "name", "row", "rows", "schema", "slot", "table"]
 
 EPOCH = 0
 """Everything: all entries depend on it, and a change of it forgets them all."""
@@ -49,3 +49,8 @@ def key(store: str, key: str) -> int:
 def name(name: str) -> int:
     """Touched by ``invalidate(name)``."""
     return slot("name", name)
+
+
+def schema(database: str) -> int:
+    """Touched when tables, views or triggers may have changed: what is known of them is void."""
+    return slot("schema", database)

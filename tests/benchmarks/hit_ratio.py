@@ -13,7 +13,7 @@ import random
 import sys
 import tempfile
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -135,7 +135,7 @@ def hit_ratio(cache: Cache, requests: Iterator[Request]) -> float:
     return 100 * hits / asked
 
 
-WORKLOADS = {
+WORKLOADS: dict[str, Callable[[], Iterator[Request]]] = {
     "zipf 0.9": lambda: zipf(0.9),
     "with scans": lambda: with_scans(zipf(0.9)),
     "zipf 1.0": lambda: zipf(1.0),
@@ -145,7 +145,7 @@ WORKLOADS = {
 
 
 def measure(directory: Path) -> dict[str, list[float]]:
-    caches = {
+    caches: dict[str, Callable[[int], Cache]] = {
         "FIFO": FIFO,
         "LocMemCache": LocMem,
         "LRU": LRU,

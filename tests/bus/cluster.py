@@ -12,7 +12,7 @@ from tests.node import acts as node_acts
 from tests.node.workers import Worker, Workers
 from tests.wait import wait_until
 
-__all__ = ["Cluster", "Node", "LEASE"]
+__all__ = ["LEASE", "Cluster", "Node"]
 
 Result = TypeVar("Result")
 
@@ -32,7 +32,9 @@ class Node:
 
     def heard(self) -> list[Any]:
         """Return all payloads that its workers heard, each worker's in order."""
-        return [payload for worker in self.workers for _, payload in worker.run(acts.what_was_heard)]
+        return [
+            payload for worker in self.workers for _, payload in worker.run(acts.what_was_heard)
+        ]
 
     def gaps(self) -> list[Any]:
         return [gap for worker in self.workers for gap in worker.run(acts.gaps_signalled)]
@@ -40,7 +42,9 @@ class Node:
     def agent(self) -> Worker:
         """Return the worker that leads, once one does."""
         return wait_until(
-            lambda: next((worker for worker in self.workers if worker.run(node_acts.is_agent)), None),
+            lambda: next(
+                (worker for worker in self.workers if worker.run(node_acts.is_agent)), None
+            ),
             what="a worker leads",
         )
 

@@ -137,7 +137,15 @@ class Chaos:
         self.start(name)
 
     def stop(self) -> None:
-        worker = self.chance.choice(self.workers)[1]
+        self.stop_one(self.chance.choice(self.workers)[1])
+
+    def stop_node(self) -> None:
+        name = self.chance.choice(self.workers)[0]
+        for owner, worker in self.workers:
+            if owner == name:
+                self.stop_one(worker)
+
+    def stop_one(self, worker: Worker) -> None:
         if worker not in self.stopped:
             worker.stop()
             self.stopped.append(worker)
@@ -179,9 +187,9 @@ class Chaos:
         self.done[fault] = self.done.get(fault, 0) + 1
 
 
-PROCESSES = ("kill", "kill", "kill_node", "stop", "stop", "stop", "go_on", "go_on", "go_on", "leave")
+PROCESSES = tuple("kill kill kill_node stop stop stop_node go_on go_on go_on go_on leave".split())
 RINGS = (*PROCESSES, "lose_ring", "lose_bus")
-NODES = ("stop", "stop", "go_on", "go_on", "go_on", "lose_node", "lose_ring")
+NODES = tuple("stop stop stop_node go_on go_on go_on go_on lose_node lose_ring".split())
 
 
 @pytest.mark.slow
@@ -205,7 +213,9 @@ def test_a_node_that_has_its_lease_lacks_no_change_of_long_ago(
         worker.result()
         wait_until(lambda worker=worker: worker.run(node_acts.is_leased), 30, what="it is leased")
     share = watcher.leased / watcher.looks
-    print(f"{len(watcher.committed)} changes, {watcher.looks} looks, {share:.0%} leased, {chaos.done}")
+    print(
+        f"{len(watcher.committed)} changes, {watcher.looks} looks, {share:.0%} leased, {chaos.done}"
+    )
     assert watcher.committed
     assert watcher.leased
 
@@ -219,5 +229,3 @@ def watch(chaos: Chaos, watcher: Watcher, faults: tuple[str, ...]) -> None:
         if monotonic() > next_fault:
             chaos.happen(*faults)
             next_fault = monotonic() + chaos.chance.uniform(0.01, 0.3)
-
-

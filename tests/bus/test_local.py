@@ -354,5 +354,3 @@ def test_signals_are_sent_with_each_gap(cluster: Cluster) -> None:
     (gap,) = south.gaps()
     assert gap.reason == "a node vanished without a goodbye"
     wait_until(lambda: south.run(acts.gaps_told) == [gap], what="handlers were told the same")
-
-

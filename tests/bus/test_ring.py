@@ -183,15 +183,15 @@ def inherit_from_killed_writers(directory: Path) -> int:
 
 
 def inherit_from_killed_makers(directory: Path) -> int:
-    step = 0
-    for step in deaths(_create, lambda step: Ring(directory, size=SIZE)):
+    count = 0
+    for count in deaths(_create, lambda step: Ring(directory, size=SIZE)):  # noqa: B007
         ring = Ring(directory, size=SIZE)
         start = ring.head
         append(ring, b"one")
         assert read_all(ring, start) == [b"one"]
         assert sorted(path.name for path in directory.iterdir()) == [FILE_NAME, "ring.lock"]
         ring.path.unlink()
-    return step
+    return count
 
 
 def test_a_writer_killed_on_any_line_leaves_a_sound_ring(directory: Path, workers: Workers) -> None:

@@ -70,9 +70,7 @@ def test_the_last_process_to_leave_clears_the_seat(directory: Path, workers: Wor
     assert list(at(directory).seats()) == []
 
 
-def test_a_dead_nodes_seat_is_taken_by_the_next_newcomer(
-    directory: Path, workers: Workers
-) -> None:
+def test_a_dead_nodes_seat_is_taken_by_the_next_newcomer(directory: Path, workers: Workers) -> None:
     first = workers.start()
     first.run(take, directory, NORTH)
     at(directory).note(0, roster.SEQUENCE, 99)

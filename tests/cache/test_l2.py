@@ -300,10 +300,9 @@ def test_no_record_is_torn_however_often_its_writer_is_killed(tmp_path: Path, ti
         finally:
             for writer in writers:
                 os.kill(writer, signal.SIGKILL)
+                os.waitpid(writer, 0)
         assert tier.put("after", seeds[0].encode())
         assert tier.get("after") == seeds[0].encode()
-        for writer in writers:
-            os.waitpid(writer, 0)
     assert found
     tier.reader_check()
     assert on_disk(tmp_path) <= MIB

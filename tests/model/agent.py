@@ -75,8 +75,6 @@ def _round(world: World, thread: Agent, ears: Ears) -> Steps[None]:
     has_answered = yield from _answer_for_writers(world, thread, sent)
     if not has_answered and world.broken is not Mutant.HEARTBEAT_REGARDLESS:
         return
-    if world.broken is Mutant.LATE_HEARTBEAT:
-        sent = world.now
     if not (yield from publish(world, table, thread, None, sent)):
         return
     if world.broken is Mutant.RETIRED_LEASE and world.nodes[table.node].table is not table:

@@ -164,6 +164,7 @@ LABELS = (
     "judge: has read the lease",
     "judge: has read the slots",
     "publish: has spent the number",
+    "publish: has the lock",
     "publish: has written the heartbeat",
     "publish: has written the message",
     "read: answered",

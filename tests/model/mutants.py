@@ -58,7 +58,9 @@ class Mutant(StrEnum):
     OWN_ID_REUSED = "an intent is applied under the id that its writer will use"
     SESSION_IGNORED = "a dead worker's intent is cleared while its COMMIT is in flight"
     SESSION_CHECKED_LATE = "the session is looked up after the change was applied"
-    LATE_HEARTBEAT = "a heartbeat's send time is taken after the intents were looked through"
+    LATE_HEARTBEAT = (
+        "a heartbeat's send time is taken when it is written, not before the intents were looked at"
+    )
     HEARTBEAT_REGARDLESS = "a heartbeat is sent though intents could not be published"
     CURSOR_FIRST = "number and cursor of a message are stored before it is applied"
     NO_WIPE_AT_TAKEOVER = "a new agent without a cursor forgets nothing"

@@ -153,6 +153,7 @@ def publish(
     bus = world.bus
     if bus.is_down or not (yield from acquire(world, bus.lock, thread)):
         return False
+    yield "publish: has the lock"
     if change is not None:
         if world.choose(6) == 0:
             change = Change(change.id, coarsened(change.slots, world.broken))
@@ -162,6 +163,8 @@ def publish(
         yield "publish: has spent the number"
     else:
         number = table.sequence
+    if world.broken is Mutant.LATE_HEARTBEAT:
+        sent = world.now
     lost = bus.deaf_to(table.node, len(world.nodes))
     bus.append(table.incarnation, Message(number, change, sent, lost))
     yield "publish: has written the message" if change else "publish: has written the heartbeat"

@@ -86,9 +86,7 @@ def test_node_shows_what_the_change_table_knows(
 ) -> None:
     use(settings, directory)
     bus = {"LOCATION": str(tmp_path / "bus")}
-    worker = workers.start(
-        NOTHING_SHARED_NODE=settings.NOTHING_SHARED_NODE, NOTHING_SHARED_BUS=bus
-    )
+    worker = workers.start(NOTHING_SHARED_NODE=settings.NOTHING_SHARED_NODE, NOTHING_SHARED_BUS=bus)
     worker.run(acts.join)
     wait_until(lambda: worker.run(acts.is_agent), what="it leads")
     before = json.loads(look("--json"))
@@ -123,7 +121,7 @@ def test_node_looks_without_joining(settings: Any, directory: Path) -> None:
 
 def test_node_names_the_directory_that_no_node_has_run_in(settings: Any, tmp_path: Path) -> None:
     use(settings, tmp_path / "nowhere")
-    with pytest.raises(CommandError, match="No node has run in .*nowhere"):
+    with pytest.raises(CommandError, match=r"No node has run in .*nowhere"):
         look()
 
 

@@ -214,9 +214,7 @@ def test_a_cell_whose_intent_stands_is_nobody_elses_even_when_its_owner_is_dead(
     assert standing(intents) == [[5], [6]]
 
 
-def test_an_intent_handed_over_is_the_agents_to_bury(
-    intents: Intents, table: ChangeTable
-) -> None:
+def test_an_intent_handed_over_is_the_agents_to_bury(intents: Intents, table: ChangeTable) -> None:
     intent = intents.claim()
     assert intent is not None
     intent.note((5,), session=42)

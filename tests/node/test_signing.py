@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -69,20 +70,16 @@ def test_purposes_are_separate() -> None:
 def test_a_changed_byte_is_noticed_or_changes_nothing(position: int, byte: int) -> None:
     packet = bytearray(signer("tests").sign(VALUE))
     packet[position % len(packet)] = byte
-    try:
+    with suppress(BadSignature):
         assert signer("tests").unsign(bytes(packet)) == VALUE
-    except BadSignature:
-        pass
 
 
 @given(cut=st.integers(0, 200), more=st.binary(max_size=20))
 @examples(max_examples=50, deadline=None)
 def test_a_shortened_or_lengthened_packet_is_noticed_or_the_same(cut: int, more: bytes) -> None:
     packet = signer("tests").sign(VALUE)
-    try:
+    with suppress(BadSignature):
         assert signer("tests").unsign(packet[:cut] + more) == VALUE
-    except BadSignature:
-        pass
 
 
 def test_fallbacks_that_are_a_text_are_refused_for_each_letter_would_be_a_key(

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from tests.wait import wait_until
 
-__all__ = ["Died", "Workers", "Worker", "open_files", "state_of"]
+__all__ = ["Died", "Worker", "Workers", "open_files", "state_of"]
 
 Result = TypeVar("Result")
 
@@ -138,14 +138,15 @@ def _serve(pipe: Connection, overrides: dict[str, Any]) -> None:
     while True:
         try:
             function, args = pipe.recv()
-        except EOFError:
+        except (EOFError, ConnectionResetError):
             atexit._run_exitfuncs()  # as any server's worker does; multiprocessing's own may not
             return
         try:
             reply = (True, function(*args))
         except Exception:
             reply = (False, traceback.format_exc())
-        pipe.send(reply)
+        with contextlib.suppress(BrokenPipeError):  # nobody wants to know any more
+            pipe.send(reply)
 
 
 def state_of(pid: int) -> str:

@@ -99,7 +99,7 @@ class LocalBus(BaseBus):
         def say_alive() -> None:
             self.send(node, "", None, kind=Kind.HEARTBEAT, may_lap=True)
 
-        while True:
+        while not node.table.is_retired:
             await Watch(self._berth(node), node, receiver, say_alive).keep()
 
     def _berth(self, node: Node) -> Berth:
