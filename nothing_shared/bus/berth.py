@@ -14,7 +14,7 @@ from nothing_shared.bus.roster import Roster
 from nothing_shared.node import layout
 from nothing_shared.node.process import Node
 
-__all__ = ["Berth"]
+__all__ = ["Berth", "Seal"]
 
 Seal = Callable[[Message], bytes]
 """Signs a message, or raises if it is unfit."""
@@ -38,17 +38,25 @@ class Berth:
     def note(self, field: int, value: int) -> None:
         self.roster.note(self.cell, field, value)
 
-    def append(self, kind: Kind, topic: str, payload: Any, seal: Seal) -> None:
+    def append(
+        self, kind: Kind, topic: str, payload: Any, seal: Seal, *, sent: int | None = None
+    ) -> None:
         """Write a message; the caller holds the ring's lock."""
-        words, now = self._node.table.words, self._node.table.clock()
+        words = self._node.table.words
+        sent = self._node.table.clock() if sent is None else sent
         sequence = words[layout.SEQUENCE] + 1
-        packet = seal(Message(self._node.table.id, sequence, now, kind, topic, payload))
+        packet = seal(Message(self._node.table.id, sequence, sent, kind, topic, payload))
         # The number is spent before the packet stands: a sender killed in between is a gap to all.
         words[layout.SEQUENCE] = sequence
         self.note(roster.SEQUENCE, sequence)
         if kind is Kind.HEARTBEAT:
-            self.note(roster.BEAT, now)
+            self.note(roster.BEAT, sent)
         self.ring.append(packet)
+
+    def say_alive(self, seal: Seal, *, since: int) -> None:
+        """Send a heartbeat that counts from when the sweep before it began, however long that took."""
+        with self.ring.lock.held():
+            self.append(Kind.HEARTBEAT, "", None, seal, sent=since)
 
     def refuse_to_lap(self) -> None:
         """Raise BusFull if a node that lives would soon be overtaken."""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
 
 from nothing_shared.bus import kick, roster
-from nothing_shared.bus.berth import Berth
+from nothing_shared.bus.berth import Berth, Seal
 from nothing_shared.bus.ledger import Gap
 from nothing_shared.bus.receiver import Receiver
 from nothing_shared.bus.ring import Lapped
@@ -22,15 +21,13 @@ __all__ = ["Watch"]
 class Watch:
     """Reads one ring for one node, for as long as that ring is the one in its directory."""
 
-    def __init__(
-        self, berth: Berth, node: Node, receiver: Receiver, say_alive: Callable[[], None]
-    ) -> None:
+    def __init__(self, berth: Berth, node: Node, receiver: Receiver, seal: Seal) -> None:
         self._berth = berth
         self._ring = berth.ring
         self._node = node
         self._words = node.table.words
         self._receiver = receiver
-        self._say_alive = say_alive
+        self._seal = seal
 
     async def keep(self) -> None:
         """Read until the ring is replaced, or an ear may be had that was not to be had before."""
@@ -73,11 +70,11 @@ class Watch:
         """Publish what dead writers left, say that this node lives, hear it, extend the lease."""
         # Each time, since an agent of an earlier term may have noted its own when it woke up.
         self._berth.note(roster.TERM, self._node.agent.term)
-        receiver = self._receiver
+        receiver, began = self._receiver, self._node.table.clock()
         was_greeted, receiver.was_greeted = receiver.was_greeted, False
         try:
             self._node.sweep()
-            self._say_alive()
+            self._berth.say_alive(self._seal, since=began)
             if was_greeted:
                 self._berth.wake_all()
             self._drain()

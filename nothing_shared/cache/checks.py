@@ -42,7 +42,7 @@ def check_options(**kwargs: Any) -> list[CheckMessage]:
         given = cache.get("OPTIONS") or {}
         found += settings_errors(where, CacheOptions, id="nothing_shared_cache.E001", given=given)
         for unused in UNUSED:
-            if unused in given:
+            if isinstance(given, dict) and unused in given:
                 text = f'{where}["{unused}"] is not used: this cache is bounded by bytes.'
                 hint = f'{where} = {{"L1_BYTES": …, "L2_BYTES": …}}'
                 found.append(Warning(text, hint=hint, id="nothing_shared_cache.W001"))

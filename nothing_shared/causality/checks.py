@@ -9,9 +9,10 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register as register_check
 from django.db import connections
 
-from nothing_shared.causality.conf import SETTING, CausalitySettings
+from nothing_shared.causality.conf import SETTING, CausalitySettings, causality_settings
 from nothing_shared.causality.identity import database_of
 from nothing_shared.checks import TAG, settings_errors
+from nothing_shared.conf import problems
 
 __all__ = ["CHECKS", "register"]
 
@@ -30,10 +31,10 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
 
 
 def check_aliases(**kwargs: Any) -> list[CheckMessage]:
-    named = (getattr(settings, SETTING, None) or {}).get("SAME_DATABASE", {})
-    unknown = (
-        sorted({*named, *named.values()} - set(connections)) if isinstance(named, dict) else []
-    )
+    if problems(SETTING, CausalitySettings):
+        return []
+    named = causality_settings().same_database
+    unknown = sorted({*named, *named.values()} - set(connections))
     return [
         Error(
             f"{SETTING}['SAME_DATABASE'] names the alias {alias!r}, which DATABASES doesn't have.",
@@ -57,6 +58,8 @@ def check_middleware(**kwargs: Any) -> list[CheckMessage]:
 
 
 def check_same_data(**kwargs: Any) -> list[CheckMessage]:
+    if problems(SETTING, CausalitySettings):
+        return []
     groups: dict[tuple[str, str], set[str]] = defaultdict(set)
     for alias, options in settings.DATABASES.items():
         name = str(options.get("NAME") or "")

@@ -12,12 +12,12 @@ from typing import Any
 from tests.benchmarks import servers
 from tests.benchmarks.site import MACHINE_CACHE
 
-__all__ = ["DISKCACHE", "L1", "L2", "LOCMEM", "Contender", "Missing", "find"]
+__all__ = ["DISKCACHE", "FULL", "L1", "L2", "LOCMEM", "Contender", "Missing", "find"]
 
 PLENTY = 1_000_000
 """Django's caches throw out a third of all entries at ``MAX_ENTRIES``: not while we measure."""
 
-L1, L2 = "MachineCache, L1", "MachineCache, L2"
+L1, L2, FULL = "MachineCache, L1", "MachineCache, L2", "  L2, while L1 is full"
 LOCMEM, DISKCACHE = "LocMemCache", "diskcache"
 
 
@@ -35,7 +35,7 @@ class Contender:
     @property
     def tier(self) -> str:
         """Where its hits come from, in the words of a trace; "" for the others."""
-        return {L1: "l1", L2: "l2"}.get(self.name, "")
+        return {L1: "l1", L2: "l2", FULL: "l2"}.get(self.name, "")
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,10 @@ def find(directory: Path, stack: ExitStack) -> tuple[list[Contender], list[Missi
 
 
 def _all(directory: Path, stack: ExitStack) -> Iterator[Contender | Missing]:
-    options = {"L1_BYTES": 64 * 1024}
-    yield Contender(L1, {"BACKEND": MACHINE_CACHE, "LOCATION": "roomy"})
-    yield Contender(L2, {"BACKEND": MACHINE_CACHE, "LOCATION": "narrow", "OPTIONS": options})
+    narrow = {"L1_BYTES": 64 * 1024}
+    yield Contender(L1, {"BACKEND": MACHINE_CACHE, "LOCATION": "l1"})
+    yield Contender(L2, {"BACKEND": MACHINE_CACHE, "LOCATION": "l2"})
+    yield Contender(FULL, {"BACKEND": MACHINE_CACHE, "LOCATION": "full", "OPTIONS": narrow})
     yield from _of_django(directory)
     yield _diskcache(directory)
     yield _redis(directory, stack)

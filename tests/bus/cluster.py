@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from tests.bus import acts
 from tests.node import acts as node_acts
 from tests.node.workers import Worker, Workers
 from tests.wait import wait_until
 
-__all__ = ["LEASE", "Cluster", "Node"]
+__all__ = ["LEASE", "Backend", "Cluster", "Node"]
 
 Result = TypeVar("Result")
 
 LEASE = 0.4
 """Seconds: short, so that what takes a lease doesn't take long."""
+
+
+@dataclass(frozen=True)
+class Backend(ABC):
+    """What the contract has to know of a backend: one bus, of this test alone."""
+
+    directory: Path
+
+    replays: ClassVar[bool]
+
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """Return ``NOTHING_SHARED_BUS``."""
+
+    @abstractmethod
+    def small(self) -> dict[str, Any]:
+        """Return the same for a bus that is soon full."""
 
 
 @dataclass

@@ -18,7 +18,8 @@ from tests.node.workers import Workers
 
 ROOT = Path(__file__).parents[2]
 SITE = """
-from tests.settings import *
+SECRET_KEY = "for tests only, and long enough to pass every check that Django makes of one"
+INSTALLED_APPS = ["nothing_shared.node", "nothing_shared.bus"]
 NOTHING_SHARED_NODE = {"DIRECTORY": %r, "LEASE": 0.6, "SLOTS": 2**16}
 NOTHING_SHARED_BUS = {"LOCATION": %r}
 """

@@ -163,8 +163,8 @@ def test_a_message_of_another_release_is_passed_over_and_its_number_is_missed(
     cluster: Cluster, location: Path, packet: bytes
 ) -> None:
     node = cluster.node("north", "sold")
-    put_on_ring(location, signed(1, 7, 0, 0, "hello", "", None), packet)
-    put_on_ring(location, signed(1, 7, 2, 0, "message", "sold", "the next"))
+    hello = signed(1, 7, 0, 0, "hello", "", None)
+    put_on_ring(location, hello, packet, signed(1, 7, 2, 0, "message", "sold", "the next"))
     wait_until(lambda: node.heard() == ["the next"], what="the next was heard")
     assert [gap.reason for gap in node.gaps()][:1] == ["missing numbers"]
 

@@ -47,8 +47,13 @@ TRANSACTIONS = {"transaction": 6}
 
 PROFILES: Mapping[Mutant, Knobs] = {
     Mutant.BEGUN_AFTER_READ: _alone(tick_rate=0.3, pages=("banner",)),
-    Mutant.NO_SNAPSHOT_RULE: _alone(habits={**TRANSACTIONS, "snapshot": 1}),
-    Mutant.ROLLBACK_FORGETS: _alone(habits={**TRANSACTIONS, "rollback": 1, "read": 4, "write": 4}),
+    Mutant.NO_SNAPSHOT_RULE: _alone(habits={**TRANSACTIONS, "snapshot": 1, "write": 4, "read": 2}),
+    Mutant.ROLLBACK_FORGETS: _alone(
+        habits={**TRANSACTIONS, "rollback": 1},
+        pages=("page", "list"),
+        options=ONE_WORKER,
+        steps=800,
+    ),
     Mutant.SAVEPOINT_FORGETS: _alone(habits={**TRANSACTIONS, "savepoint": 6, "rollback": 0}),
     Mutant.ANY_NOT_PENDING: _alone(habits={**TRANSACTIONS, "write": 6}, pages=("report",)),
     Mutant.OWN_WRITE_KNOWN: _alone(habits={"read": 6, "write": 4}),
@@ -63,7 +68,9 @@ PROFILES: Mapping[Mutant, Knobs] = {
     Mutant.APPLIED_FIRST: _pair({"kill at apply: has read the clock": 1}),
     Mutant.LATE_INTENT: _pair({"kill at commit: answered": 1}),
     Mutant.INTENT_OF_FIRST_STATEMENT: _pair(
-        {"kill at commit: answered": 1}, habits={**TRANSACTIONS, "write": 8}
+        {"kill at commit: answered": 1},
+        habits={"transaction": 20, "write": 8, "savepoint": 0, "rollback": 0},
+        pages=("page", "banner"),
     ),
     Mutant.CLEARED_ON_ERROR: _pair({"lose_answer": 1}, options=ONE_WORKER),
     Mutant.ERROR_ANNOUNCED_ONCE: _pair(
@@ -76,7 +83,11 @@ PROFILES: Mapping[Mutant, Knobs] = {
         {"stop at commit: answered": 1, "continue_one": 0.1}, interlude_rate=0.03
     ),
     Mutant.STALLED_ONCE: _pair(
-        {"stop at commit: sent": 1, "settle_one": 0.5, "continue_one": 0.1}, **SLOW
+        {"stop at commit: sent": 1, "settle_one": 0.5, "continue_one": 0.02},
+        habits={"write": 0.7},
+        interlude_rate=0.15,
+        request_burst=20,
+        steps=500,
     ),
     Mutant.OWN_ID_REUSED: _pair({"stop at intent: recorded": 1, "continue_one": 1}, **SLOW),
     Mutant.SESSION_IGNORED: _pair({"kill at commit: sent": 1, "settle_one": 0.1}),
@@ -89,13 +100,15 @@ PROFILES: Mapping[Mutant, Knobs] = {
         }
     ),
     Mutant.LATE_HEARTBEAT: _pair(
-        {"stop at publish: has the lock": 1, "settle_one": 0.5, "continue_one": 0.3},
-        options=ONE_WORKER,
-        agent_share=0.5,
-        interlude_rate=0.1,
+        {"stop at commit: answered": 1, "delay at publish: has the lock": 2, "pause": 1},
+        interlude_rate=0,
     ),
     Mutant.CURSOR_FIRST: _pair(
-        {"kill at apply: has the lock": 1}, options={"has_durable_cursor": True}
+        {"kill at apply: has the lock": 1},
+        options={"has_durable_cursor": True},
+        agent_share=0.5,
+        request_burst=3,
+        fault_rate=0.2,
     ),
     Mutant.NO_WIPE_AT_TAKEOVER: _pair(
         {"kill at agent: begins a round": 1}, options={"has_durable_cursor": False}, **BUSY
@@ -112,7 +125,15 @@ PROFILES: Mapping[Mutant, Knobs] = {
         fault_rate=0.5,
         is_warm=False,
     ),
-    Mutant.IGNORED_GAP: _pair({"lose_message": 1}, **BUSY, agent_burst=4, request_burst=20),
+    Mutant.IGNORED_GAP: _pair(
+        {"lose_message": 1},
+        **BUSY,
+        options=ONE_WORKER,
+        habits={"write": 4, "transaction": 1},
+        agent_burst=4,
+        fault_rate=0.2,
+        steps=150,
+    ),
     Mutant.IGNORED_TAIL: _pair({"lose_message": 1}),
     Mutant.IGNORED_STRANGER: _pair(
         {"lose_message": 1}, options=ONE_WORKER, **BUSY, is_warm=False, request_burst=20, steps=150
@@ -139,7 +160,10 @@ PROFILES: Mapping[Mutant, Knobs] = {
         {"isolate": 2, "shut_down": 4, "heal": 0.1}, interlude_rate=0, options=ONE_WORKER
     ),
     Mutant.LEFT_WHILE_WRITING: _pair(
-        {"delete_directory": 1, "stop at commit: sent": 2, "kill_worker": 1, "continue_one": 0.1}
+        {"delete_directory": 1, "stop at commit: sent": 2, "kill_worker": 1, "settle_one": 0.3},
+        pages=("page", "list"),
+        agent_share=0.5,
+        steps=800,
     ),
     Mutant.NO_REJOIN: _pair(
         {"kill_node": 1, "stop at commit: answered": 1, "continue_one": 0.1},

@@ -128,7 +128,7 @@ def _advance(world: World, random: Random, knobs: Knobs) -> None:
         _burst(world, process.agent, random, knobs.agent_burst, knobs.tick_rate)
     elif process.request is not None:
         _burst(world, process.request, random, knobs.request_burst, knobs.tick_rate)
-    elif chance < 0.6:
+    elif chance < 1.5 * knobs.agent_share:
         world.stand_for_agent(process)
         world.steps += 1
     else:

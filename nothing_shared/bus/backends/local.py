@@ -79,16 +79,15 @@ class LocalBus(BaseBus):
             raise
         except (LockTimeout, OSError) as failure:
             raise self._unavailable(failure) from failure
-        if kind is not Kind.HEARTBEAT:
-            # A change was applied here before it was sent: its own node has nothing to hurry for.
-            berth.wake_all(but=node.table.id if topic == changes.TOPIC else None)
+        # A change was applied here before it was sent: its own node has nothing to hurry for.
+        berth.wake_all(but=node.table.id if topic == changes.TOPIC else None)
 
     def leave(self, node: Node) -> None:
         berth = self._berths.pop(node.table.id, None)
         if berth is None:
             return
         try:
-            with berth.ring.lock.held():
+            with berth.ring.lock.held(2.0):
                 berth.leave(self.seal)
         except LockTimeout:
             berth.vanish()
@@ -96,11 +95,8 @@ class LocalBus(BaseBus):
         kick.hush()
 
     async def listen(self, node: Node, receiver: Receiver) -> None:
-        def say_alive() -> None:
-            self.send(node, "", None, kind=Kind.HEARTBEAT, may_lap=True)
-
         while not node.table.is_retired:
-            await Watch(self._berth(node), node, receiver, say_alive).keep()
+            await Watch(self._berth(node), node, receiver, self.seal).keep()
 
     def _berth(self, node: Node) -> Berth:
         """Return the node's place on the ring that stands in the directory now; take it if need be."""
