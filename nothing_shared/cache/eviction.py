@@ -38,14 +38,15 @@ class Eviction:
         hints = self.records.hints
         if hints.room < pages:
             headroom = LEAST_HEADROOM + max(self.records.pages // HEADROOM, 3 * pages)
-            budget = self.records.pages - headroom - pages
+            budget = self.records.pages - headroom
             used = self._used()
-            if used > budget:
-                used = self._shrink(budget - min(SLACK, headroom // 4), budget + headroom // 2)
-            hints.room = max(budget - used, 0) + pages
+            if used + pages > budget:
+                goal = budget - pages - min(SLACK, headroom // 4)
+                used = self._shrink(goal, limit=goal + headroom // 2)
+            hints.room = max(budget - used, pages)
         hints.room -= pages
 
-    def _shrink(self, goal: int, limit: int) -> int:
+    def _shrink(self, goal: int, *, limit: int) -> int:
         """Shrink both queues to the goal; above it but within the limit, leave some for next time."""
         used = self._used()
         while used > goal and (self.patience > 0 or used > limit) and self._step():

@@ -144,6 +144,7 @@ class Hints:
         """Take back what was changed since :meth:`begin`: the records were taken back, too."""
         while self._changes:
             self._set(*self._changes.pop())
+        self.room = 0
 
     def _change(self, place: int, word: int, visits: int) -> None:
         self._changes.append((place, self.places[place], self.visits[place]))

@@ -72,7 +72,7 @@ class Keeper:
 
     def opened(self) -> Records | None:
         """Return the open files, opening them if need be; None while they can't be had."""
-        if self.records is None and self._may_open() and time.monotonic() >= self._lock_at:
+        if self.records is None and self._may_look():
             try:
                 self.acquire(OPENING)
                 try:
@@ -127,6 +127,8 @@ class Keeper:
 
     def failed(self, records: Records | None, failure: Exception) -> None:
         """Note a failure, drop damaged files, and log each kind of failure once."""
+        if records is not self.records:
+            return  # closed or replaced meanwhile
         if records is None:
             self._retry_at = time.monotonic() + PAUSE
         elif isinstance(failure, lmdb.MapFullError) and self.full_times < MOST_FULL_TIMES:
@@ -147,6 +149,10 @@ class Keeper:
         records, self.records = self.records, None
         if records is not None:
             records.env.close()
+
+    def _may_look(self) -> bool:
+        is_writing = self.writer == threading.get_ident()
+        return not is_writing and self._may_open() and time.monotonic() >= self._lock_at
 
     def _may_open(self) -> bool:
         return not self.is_forking and time.monotonic() >= self._retry_at

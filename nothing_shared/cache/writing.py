@@ -32,6 +32,7 @@ class Writing:
     def __init__(self, keeper: Keeper, timeout: float | None) -> None:
         self._keeper = keeper
         self._timeout = timeout
+        self._is_locked = False
         self._records: Records | None = None
         self._txn: Transaction | None = None
         self._names: list[str] = []
@@ -47,7 +48,7 @@ class Writing:
         except lmdb.Error as failure:
             self._fail(failure)
         except BaseException:
-            self._keeper.release()
+            self._release()
             raise
         return self
 
@@ -65,7 +66,7 @@ class Writing:
             if self.was_full:
                 self._recover()
         finally:
-            self._keeper.release()
+            self._release()
 
     def get(self, name: str) -> bytes | None:
         """Return a record, also one put in this section."""
@@ -147,18 +148,27 @@ class Writing:
     def _acquire(self) -> Records | None:
         keeper = self._keeper
         try:
-            keeper.acquire(self._timeout)
+            self._lock()
             if keeper.is_current():
                 return keeper.records
             if keeper.records is not None:
                 # Whoever deleted the files may have deleted the lock's, too.
-                keeper.release()
+                self._release()
                 keeper.lock.close()
-                keeper.acquire(self._timeout)
+                self._lock()
             return keeper.reopened()
         except OSError as failure:
             keeper.failed(None, failure)
             return None
+
+    def _lock(self) -> None:
+        self._keeper.acquire(self._timeout)
+        self._is_locked = True
+
+    def _release(self) -> None:
+        if self._is_locked:
+            self._is_locked = False
+            self._keeper.release()
 
     def _commit(self) -> None:
         txn, self._txn = self._txn, None

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from nothing_shared.bus import topics
+from tests.bus.cluster import Backend, Cluster
 from tests.node.workers import Workers, workers as started_workers
 
 
@@ -29,3 +31,31 @@ def subscriptions() -> Iterator[None]:
     before = list(topics._subscriptions)
     yield
     topics._subscriptions[:] = before
+
+
+class Local(Backend):
+    """The embedded bus, in a directory of its own."""
+
+    replays = True
+
+    def settings(self) -> dict[str, Any]:
+        return {"LOCATION": str(self.directory)}
+
+    def small(self) -> dict[str, Any]:
+        return {**self.settings(), "OPTIONS": {"RING_BYTES": 2**16}}
+
+
+@pytest.fixture
+def backend(tmp_path: Path) -> Backend:
+    return Local(tmp_path / "bus")
+
+
+@pytest.fixture
+def cluster(backend: Backend, workers: Workers, tmp_path: Path) -> Cluster:
+    return Cluster(workers, tmp_path, bus=backend.settings())
+
+
+@pytest.fixture
+def location(backend: Backend) -> Path:
+    """Where the ring is."""
+    return backend.directory

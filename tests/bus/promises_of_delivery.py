@@ -92,11 +92,6 @@ class PromisesOfDelivery:
         wait_until(lambda: len(south.heard()) == len(EVERY_KIND) + 2, what="all were heard")
         assert south.heard() == [*EVERY_KIND, [1, 2], {"1": "one"}]
 
-    def test_a_message_published_asynchronously_arrives(self, cluster: Cluster) -> None:
-        node = cluster.node("north", "sold")
-        node.run(asynchronously, "later")
-        wait_until(lambda: node.heard() == ["later"], what="it was heard")
-
     def test_handlers_too_slow_for_their_messages_are_told_of_a_gap(self, cluster: Cluster) -> None:
         node = Node(cluster.base / "north", [cluster.worker("north", "sold", MAX_PENDING=5)])
         node.run(handle_slowly)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import pytest
 from django.db import transaction
 from django.test import TestCase
 
-from nothing_shared.bus import BusFull, apublish, publish
+from nothing_shared.bus import BusFull, MessageTooLarge, apublish, publish
 from nothing_shared.node import layout, process, slots
 from tests.bus import acts
 from tests.bus.cluster import Backend, Cluster
@@ -216,6 +215,11 @@ class PromisesOfPublishing:
     def test_a_test_case_captures_it(self, cluster: Cluster) -> None:
         node = cluster.node("north", "sold", "mark")
         assert node.run(in_test_case) == (1, [], ["captured"])
+
+    def test_a_message_published_asynchronously_arrives(self, cluster: Cluster) -> None:
+        node = cluster.node("north", "sold")
+        node.run(asynchronously, "later")
+        wait_until(lambda: node.heard() == ["later"], what="it was heard")
 
     # What is refused
 

@@ -14,7 +14,6 @@ import pytest
 
 from tests.bus import acts
 from tests.bus.cluster import Cluster
-from tests.node.workers import Workers
 
 ROOT = Path(__file__).parents[2]
 SITE = """
@@ -23,11 +22,6 @@ INSTALLED_APPS = ["nothing_shared.node", "nothing_shared.bus"]
 NOTHING_SHARED_NODE = {"DIRECTORY": %r, "LEASE": 0.6, "SLOTS": 2**16}
 NOTHING_SHARED_BUS = {"LOCATION": %r}
 """
-
-
-@pytest.fixture
-def cluster(workers: Workers, tmp_path: Path) -> Cluster:
-    return Cluster(workers, tmp_path, bus={"LOCATION": str(tmp_path / "bus")})
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from nothing_shared.node import Change, layout, process, slots
 from nothing_shared.node.table import FILE_NAME as FILE_OF_TABLE, ChangeTable
 from tests.bus.cluster import LEASE, Cluster
 from tests.node import acts as node_acts
-from tests.node.workers import Worker, Workers
+from tests.node.workers import Worker
 from tests.wait import wait_until
 
 ENTRY = struct.Struct("<QQ")
@@ -196,9 +196,8 @@ NODES = tuple("stop stop stop_node go_on go_on go_on go_on lose_node lose_ring".
 @pytest.mark.parametrize("faults", [PROCESSES, RINGS, NODES], ids=["processes", "rings", "nodes"])
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_node_that_has_its_lease_lacks_no_change_of_long_ago(
-    workers: Workers, tmp_path: Path, seed: int, faults: tuple[str, ...]
+    cluster: Cluster, tmp_path: Path, seed: int, faults: tuple[str, ...]
 ) -> None:
-    cluster = Cluster(workers, tmp_path, bus={"LOCATION": str(tmp_path / "bus")})
     chaos = Chaos(cluster, tmp_path / "log", random.Random(seed))
     watcher = Watcher(tmp_path, chaos.log)
     for name in ("north", "south", "west"):

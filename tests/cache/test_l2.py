@@ -276,6 +276,17 @@ def test_a_stopped_writer_does_not_stop_clear(tmp_path: Path, tier: L2) -> None:
     acts.finish(stopped)
 
 
+def test_a_section_inside_a_section_times_out_and_leaves_the_outer_one(tier: L2) -> None:
+    with tier.write() as writing:
+        writing.put("a", b"1")
+        with pytest.raises(LockTimeout), tier.write(timeout=0):
+            pass
+        assert not tier.put("b", b"2")
+        assert writing.get("a") == b"1"
+    assert tier.get("a") == b"1"
+    assert tier.put("b", b"2")
+
+
 def test_a_killed_writer_frees_the_section_and_leaves_nothing(tmp_path: Path, tier: L2) -> None:
     killed = acts.start(acts.stop_in_a_section, tmp_path)
     assert acts.said(killed) == "inside"

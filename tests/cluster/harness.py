@@ -89,7 +89,7 @@ class WorkerProcess:
             os.kill(self.pid, signals.SIGCONT)
             try:
                 self.process.wait(10)
-            except TimeoutError:
+            except AssertionError:
                 self.process.kill()
                 self.process.wait()
         self._listener.join(10)

@@ -204,7 +204,10 @@ def test_a_view_that_loads_and_a_fragment_that_shows_it_are_one_unit(cluster: Cl
     worker = cluster.worker("a")
     worker(
         """
-template = Template("{% load machine_cache %}{% cached 600 'stall' stall.pk %}{{ stall.sold }}{% endcached %}")
+template = Template(
+    "{% load machine_cache %}"
+    "{% cached 600 'stall' stall.pk %}{{ stall.sold }}{% endcached %}"
+)
 def show(pk):
     begin()
     return template.render(Context({"stall": Stall.objects.get(pk=pk)}))
@@ -230,7 +233,14 @@ outcomes[-1].tier
 def test_a_fill_from_a_hit_depends_on_what_the_hit_depends_on(cluster: Cluster) -> None:
     worker = cluster.worker("a")
     worker(
-        "outer = lambda: (begin(), cache.get_or_set('outer', lambda: f\"<{cache.get_or_set('sold:1', lambda: load(1), 600)}>\", 600))[1]"
+        """
+def inner():
+    return cache.get_or_set("sold:1", lambda: load(1), 600)
+
+def outer():
+    begin()
+    return cache.get_or_set("outer", lambda: f"<{inner()}>", 600)
+"""
     )
     assert worker("sold(1)") == 0
     assert worker("outer()") == "<0>"

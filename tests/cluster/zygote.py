@@ -12,9 +12,10 @@ import os
 import signal
 import socket
 import sys
-import time
 import warnings
 from typing import Any
+
+from tests.wait import wait_until
 
 __all__ = ["ForkedProcess", "Zygote"]
 
@@ -35,11 +36,7 @@ class ForkedProcess:
         return None
 
     def wait(self, timeout: float = 60.0) -> int:
-        deadline = time.monotonic() + timeout
-        while self.poll() is None:
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"worker {self.pid} still runs")
-            time.sleep(0.002)
+        wait_until(lambda: self.poll() is not None, timeout, what=f"the end of worker {self.pid}")
         return 0
 
     def kill(self) -> None:
@@ -64,7 +61,9 @@ class Zygote:
         their_stdin, stdin = os.pipe()
         stdout, their_stdout = os.pipe()
         told = json.dumps(environment).encode()
-        socket.send_fds(self._socket, [len(told).to_bytes(4, "little")], [their_stdin, their_stdout])
+        socket.send_fds(
+            self._socket, [len(told).to_bytes(4, "little")], [their_stdin, their_stdout]
+        )
         self._socket.sendall(told)
         os.close(their_stdin)
         os.close(their_stdout)

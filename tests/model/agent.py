@@ -57,7 +57,8 @@ def _subscribe(world: World, thread: Agent) -> Steps[None]:
         yield from forget_everything(world, table, thread)
         yield "agent: listens"
     cursor = {sender: len(log.messages) for sender, log in logs.items()}
-    seen = {sender: log.messages[-1].sequence for sender, log in logs.items() if log.messages}
+    seen = dict.fromkeys(world.bus.roster.members, 0)
+    seen |= {sender: log.messages[-1].sequence for sender, log in logs.items() if log.messages}
     vanished = len(world.bus.roster.vanished)
     if world.broken is Mutant.CURSOR_BEFORE_WIPE:
         table.cursor, table.seen, table.vanished = cursor, seen, vanished

@@ -83,11 +83,12 @@ PROFILES: Mapping[Mutant, Knobs] = {
         {"stop at commit: answered": 1, "continue_one": 0.1}, interlude_rate=0.03
     ),
     Mutant.STALLED_ONCE: _pair(
-        {"stop at commit: sent": 1, "settle_one": 0.5, "continue_one": 0.02},
-        habits={"write": 0.7},
-        interlude_rate=0.15,
+        {"stop at commit: sent": 1, "settle_one": 0.5, "continue_one": 0.05, "heal": 0},
+        habits={"write": 1},
+        agent_share=0.4,
+        interlude_rate=0.05,
         request_burst=20,
-        steps=500,
+        steps=1000,
     ),
     Mutant.OWN_ID_REUSED: _pair({"stop at intent: recorded": 1, "continue_one": 1}, **SLOW),
     Mutant.SESSION_IGNORED: _pair({"kill at commit: sent": 1, "settle_one": 0.1}),

@@ -1,0 +1,119 @@
+"""Rings and directories that are deleted while nodes use them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from nothing_shared.bus import BusError, publish
+from nothing_shared.bus.ring import FILE_NAME, Ring
+from nothing_shared.bus.roster import SIZE
+from nothing_shared.node import layout, slots
+from tests.bus import acts
+from tests.bus.cluster import Cluster, Node
+from tests.bus.promises_of_nodes import table_of
+from tests.node import acts as node_acts
+from tests.wait import wait_until
+
+EVENT = slots.table("db", "event")
+
+
+def chatter() -> None:
+    """Publish from a thread without end, whatever comes of it."""
+
+    def go() -> None:
+        while True:
+            try:
+                publish("chatter")
+            except Exception:
+                os.sched_yield()
+
+    threading.Thread(target=go, daemon=True).start()
+
+
+def say_if_there_is_room(payload: str) -> None:
+    with suppress(BusError):
+        publish("sold", payload)
+
+
+def both_hear_each_other_again(north: Node, south: Node) -> None:
+    """Have both talk until each has heard the other: on a busy ring a message may yet be in a gap."""
+    for node in (north, south):
+        node.hears()
+
+    def all_heard() -> bool:
+        north.run(say_if_there_is_room, "from north")
+        south.run(say_if_there_is_room, "from south")
+        return all({"from north", "from south"} <= {*node.heard()} for node in (north, south))
+
+    wait_until(all_heard, 20, what="each heard the other")
+
+
+@pytest.mark.parametrize(
+    "are_talking", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["quiet", "talking"]
+)
+@pytest.mark.parametrize("lost", [".", FILE_NAME], ids=["directory", "ring"])
+def test_nodes_whose_ring_was_deleted_find_each_other_again_and_forget_everything(
+    cluster: Cluster, location: Path, lost: str, are_talking: bool
+) -> None:
+    north, south = cluster.node("north", "sold", workers=2), cluster.node("south", "sold")
+    if are_talking:
+        for worker in (*north.workers, *south.workers):
+            worker.run(chatter)
+    before = [node.run(node_acts.now) for node in (north, south)]
+    if lost == ".":
+        shutil.rmtree(location)
+    else:
+        (location / lost).unlink()
+    for node, then in zip((north, south), before, strict=True):
+        wait_until(
+            lambda node=node, then=then: node.run(node_acts.changed, EVENT) > then,
+            what="everything is forgotten",
+        )
+        wait_until(node.gaps, what="the gap was declared")
+    both_hear_each_other_again(north, south)
+
+
+def test_a_deleted_node_directory_costs_a_restart_of_its_table_and_nobody_elses_lease(
+    cluster: Cluster,
+) -> None:
+    north, south = cluster.node("north", "sold", workers=2), cluster.node("south", "sold")
+    first = north.run(node_acts.table_id)
+    shutil.rmtree(north.directory)
+    for worker in north.workers:
+        wait_until(lambda worker=worker: worker.run(node_acts.table_id) != first, what="a new one")
+    until = table_of(south).words[layout.LEASE_UNTIL] + 10**9
+    table = table_of(south)
+    wait_until(lambda: table.words[layout.LEASE_UNTIL] > until, what="the lease is extended")
+    both_hear_each_other_again(north, south)
+    ids = {worker.run(node_acts.table_id) for worker in north.workers}
+    assert len(ids) == 1, "its workers are one node again"
+
+
+def test_a_change_committed_while_the_node_directory_is_away_is_heard_by_all(
+    cluster: Cluster,
+) -> None:
+    north, south = cluster.node("north", "sold"), cluster.node("south", "sold")
+    shutil.rmtree(north.directory)
+    before = south.run(node_acts.now)
+    north.run(node_acts.change, EVENT)
+    wait_until(lambda: south.run(node_acts.changed, EVENT) > before, what="it was applied")
+
+
+def test_a_damaged_ring_is_a_gap(cluster: Cluster, location: Path) -> None:
+    node = cluster.node("north", "sold")
+    node.stop()
+    ring = Ring(location, extra=SIZE)
+    start = ring.head
+    with ring.lock.held(5):
+        ring.append(b"to be damaged")
+    ring._data[(start + 10) % ring.size] ^= 1
+    node.go_on()
+    wait_until(node.gaps, what="the gap was declared")
+    node.run(acts.say, "sold", 1)
+    wait_until(lambda: node.heard() == [1], what="the next was heard")
