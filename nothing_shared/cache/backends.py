@@ -52,9 +52,7 @@ class MachineCache(AsyncTwins, Named):
 
     def _open(self) -> Store:
         self._store = store = store_for(self._location, self._options)
-        self._entries = store.l1.entries
-        self._words = store.table.words
-        self._changed = store.table.changed
+        self._at_hand = store.l1.entries.get, store.table.words, store.table.changed
         return store
 
     def _ready(self) -> Store:
@@ -63,37 +61,43 @@ class MachineCache(AsyncTwins, Named):
     # Reading ----------------------------------------------------------------------------------
 
     def get(self, key: Any, default: Any = None, version: int | None = None) -> Any:
-        if version is None and type(key) is str and self._head is not None:
-            name = self._head + key
+        find, words, changed = self._at_hand
+        head = self._head
+        if version is None and type(key) is str and head is not None:
+            name = head + key
         else:
             name = self._name(key, version)
-        entry = self._entries.get(name)
+        entry = held = find(name)
         scope = SCOPE.get()
-        if entry is not None and scope is not None and not scope.careful:
+        if scope is None or scope.careful:
+            return self._get(name, default)
+        if held is None:
+            entry = self._store.fetch(name)
+        if entry is not None:
             # The lease is read before the slots, and the clock after them: what is heard under the
             # lease is in the table by then.
-            until = self._words[LEASE_UNTIL]
-            changed = self._changed
+            until = words[LEASE_UNTIL]
             begun = entry.begun
-            if changed[EPOCH] < begun:
-                for index in entry.slots:
-                    if changed[index] >= begun:
-                        break
-                else:
-                    now = boottime_ns()
-                    if now < until and now < entry.expires:
-                        used = scope.used
+            for index in entry.slots:
+                if changed[index] >= begun:
+                    break
+            else:
+                if changed[EPOCH] < begun and entry.expires > boottime_ns() < until:
+                    used = scope.used
+                    if held is not None or self._store.l1.put(name, entry):
                         used.append(entry)
-                        if len(used) > FOLD_AFTER:
-                            scope.fold()
-                        if entry.frequency < 3:
-                            entry.frequency += 1
-                        pickled = entry.pickled
-                        return entry.value if pickled is None else loads(pickled)
+                    else:
+                        used.append(fills.Noted(begun, entry.slots))
+                    if len(used) > FOLD_AFTER:
+                        scope.fold()
+                    if entry.frequency < 3 and held is not None:
+                        entry.frequency += 1
+                    pickled = entry.pickled
+                    return entry.value if pickled is None else loads(pickled)
         return self._get(name, default)
 
     def _get(self, name: str, default: Any) -> Any:
-        """Look where the fast path above doesn't: L2, transactions, partitions, traces."""
+        """Look where the fast path above doesn't: transactions, partitions, traces, stale entries."""
         self.validate_key(name)
         found = self.look_up(name)
         if found is None:
@@ -111,9 +115,8 @@ class MachineCache(AsyncTwins, Named):
         entry, tier = store.find(name)
         if entry is None or not store.may_serve(entry, scope):
             return None
-        if tier == "l2":
-            store.hold(name, entry)
-        scope.use(entry)
+        is_held = tier == "l1" or store.hold(name, entry)
+        scope.use(entry if is_held else fills.Noted(entry.begun, entry.slots))
         note(scope, label or name, tier, entry.begun)
         return entry
 
@@ -248,6 +251,9 @@ class MachineCache(AsyncTwins, Named):
         ``default`` raises. ``label`` is the name for traces.
         """
         name = self._checked_name(key, version)
+        found = self.look_up(name, label)
+        if found is not None:
+            return found.load()
         loading = self._loading(name, timeout, depends_on, only, serve_stale, label)
         return loading.run(default if callable(default) else lambda: default)
 

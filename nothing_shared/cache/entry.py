@@ -18,6 +18,7 @@ OVERHEAD = 460
 """Bytes of one entry besides its value and slots: itself, its times, and its places in L1."""
 
 SLOT = 40
+EMPTY = sys.getsizeof(b"")
 
 MOST_ITEMS = 64
 """A tuple or frozenset of more than this, nested ones included, is pickled."""
@@ -57,7 +58,6 @@ class Entry:
         self,
         value: object,
         pickled: bytes | None,
-        *,
         begun: int,
         expires: int,
         slots: tuple[int, ...],
@@ -68,7 +68,7 @@ class Entry:
         self.expires = expires
         self.slots = slots
         self.frequency = 0
-        held = _size(value) if pickled is None else sys.getsizeof(pickled)
+        held = _size(value) if pickled is None else EMPTY + len(pickled)
         self.size = OVERHEAD + SLOT * len(slots) + held
 
     @classmethod
@@ -123,6 +123,17 @@ _HEADER = struct.Struct("<BBHIQQQ")
 """Version, kind, number of slots, bytes of payload, table id, begun, expires."""
 
 
+class _Slots(dict[int, struct.Struct]):
+    """Number of slots → how they are written."""
+
+    def __missing__(self, count: int) -> struct.Struct:
+        made = self[count] = struct.Struct(f"<{count}I")
+        return made
+
+
+_slots = _Slots()
+
+
 def encode(entry: Entry, table_id: int) -> bytes:
     """Write an entry as a record for L2: 32 bytes, 4 for each slot, and the value.
 
@@ -133,7 +144,7 @@ def encode(entry: Entry, table_id: int) -> bytes:
     header = _HEADER.pack(
         VERSION, kind, len(slots), len(payload), table_id, entry.begun, entry.expires
     )
-    return b"".join((header, struct.pack(f"<{len(slots)}I", *slots), payload))
+    return b"".join((header, _slots[len(slots)].pack(*slots), payload))
 
 
 def _payload(entry: Entry) -> tuple[int, bytes]:
@@ -157,13 +168,13 @@ def decode(record: bytes, table_id: int) -> Entry | None:
         start = _HEADER.size + 4 * count
         if version != VERSION or table != table_id or len(record) != start + length:
             return None
-        slots = struct.unpack_from(f"<{count}I", record, _HEADER.size)
+        slots = _slots[count].unpack_from(record, _HEADER.size)
         if kind == PICKLE:
-            return Entry(None, record[start:], begun=begun, expires=expires, slots=slots)
+            return Entry(None, record[start:], begun, expires, slots)
         value = _value(kind, record, start)
     except (struct.error, UnicodeDecodeError, KeyError):
         return None
-    return Entry(value, None, begun=begun, expires=expires, slots=slots)
+    return Entry(value, None, begun, expires, slots)
 
 
 def _value(kind: int, record: bytes, start: int) -> object:

@@ -13,13 +13,13 @@ from nothing_shared.causality.scopes import Scope
 from nothing_shared.clock import NEVER, SECOND
 from nothing_shared.node.slots import EPOCH
 
-__all__ = ["expiry", "keep", "recall_miss", "remember_miss"]
+__all__ = ["Noted", "expiry", "keep", "recall_miss", "remember_miss"]
 
 MOST_MISSES = 1000
 
 
-class Missed(NamedTuple):
-    """That a key was not there is something that was read, too."""
+class Noted(NamedTuple):
+    """What was used, without its value: that a key was not there is something that was read, too."""
 
     begun: int
     slots: tuple[int, ...]
@@ -36,7 +36,7 @@ def expiry(store: Store, timeout: float | None, *, jitter: float = 0.0) -> int:
 def remember_miss(scope: Scope, store: Store, name: str) -> None:
     """Note that a name was missed: the first ``set`` of it in this scope is its fill."""
     now = store.table.clock()
-    scope.use(Missed(now, store.own_indexes(name)))
+    scope.use(Noted(now, store.own_indexes(name)))
     misses = scope.attachments.setdefault("misses", {})
     if len(misses) >= MOST_MISSES:
         misses.pop(next(iter(misses)))

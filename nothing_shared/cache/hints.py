@@ -25,7 +25,7 @@ SEQUENCE = MAIN - 1
 
 LAYOUT = 0x316C_7232_6C00_0001
 PAGE = 4096
-LAYOUT_AT, BOOT_AT, SEQUENCE_AT, SHARE_AT, LIVE_AT, ROOM_AT = range(6)
+LAYOUT_AT, BOOT_AT, SEQUENCE_AT, SHARE_AT, LIVE_AT, ROOM_AT, FRAGMENTED_AT = range(7)
 
 BYTES_PER_HINT = 256
 LEAST_HINTS, MOST_HINTS = 1024, 2**24
@@ -98,6 +98,15 @@ class Hints:
     @room.setter
     def room(self, pages: int) -> None:
         self._words[ROOM_AT] = pages
+
+    @property
+    def is_fragmented(self) -> bool:
+        """Whether free pages were hard to find, since the files were made."""
+        return bool(self._words[FRAGMENTED_AT])
+
+    @is_fragmented.setter
+    def is_fragmented(self, value: bool) -> None:
+        self._words[FRAGMENTED_AT] = value
 
     def next_sequence(self) -> int:
         """Draw a number under the machine's lock."""

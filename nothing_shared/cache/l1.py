@@ -26,6 +26,7 @@ class L1:
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
+        self._most = max_bytes // 4
         self.entries: dict[str, Entry] = {}
         self._lock = threading.Lock()
         self._empty()
@@ -36,9 +37,11 @@ class L1:
         self._small: Queue = OrderedDict()
         self._main: Queue = OrderedDict()
         self._share = FIRST_SHARE
+        self._has_evicted = False
         self._remember(FIRST_GHOSTS)
 
     def _remember(self, places: int) -> None:
+        self._places = places
         self._small_ghosts = Ghosts(memoryview(bytearray(8 * (places + 1))).cast("Q"))
         self._main_ghosts = Ghosts(memoryview(bytearray(8 * (places + 1))).cast("Q"))
 
@@ -53,18 +56,19 @@ class L1:
     def put(self, name: str, entry: Entry) -> bool:
         """Store an entry, evicting others; False if it is refused, and then the old one is gone."""
         cost = self.cost(name, entry)
-        if cost > self.max_bytes // 4:
+        if cost > self._most:
             self.discard(name)
             return False
-        if not self._acquire():
+        lock = self._lock
+        if not lock.acquire(False) and not self._acquire():
             self.entries.pop(name, None)
             return False
         try:
-            while self.bytes + cost - self._held(name) > self.max_bytes:
+            while self.bytes + cost > self.max_bytes and not self._can_replace(name, cost):
                 self._evict()
             self._insert(name, entry, cost)
         finally:
-            self._lock.release()
+            lock.release()
         return True
 
     def discard(self, name: str) -> bool:
@@ -96,8 +100,9 @@ class L1:
         # Bounded: a destructor that the garbage collector runs amid a put may come here again.
         return self._lock.acquire(timeout=PATIENCE)
 
-    def _held(self, name: str) -> int:
-        return self._small.get(name) or self._main.get(name) or 0
+    def _can_replace(self, name: str, cost: int) -> bool:
+        held = self._small.get(name) or self._main.get(name) or 0
+        return self.bytes + cost - held <= self.max_bytes
 
     def _unqueue(self, name: str) -> None:
         cost = self._small.pop(name, 0)
@@ -105,20 +110,23 @@ class L1:
         self.bytes -= cost or self._main.pop(name, 0)
 
     def _insert(self, name: str, entry: Entry, cost: int) -> None:
-        old = self.entries.get(name)
-        if name in self._main or (name not in self._small and self._was_missed(name)):
+        entries, small = self.entries, self._small
+        if name in self._main or (
+            self._has_evicted and name not in small and self._was_missed(name)
+        ):
             self.bytes += cost - self._main.get(name, 0)
             self._main[name] = cost
         else:
-            grown = cost - self._small.get(name, 0)
+            grown = cost - small.get(name, 0)
             self._small_bytes += grown
             self.bytes += grown
-            self._small[name] = cost
+            small[name] = cost
+        old = entries.get(name)
         if old is not None:
             entry.frequency = old.frequency
-        self.entries[name] = entry
-        if len(self.entries) > self._small_ghosts.places:
-            self._remember(2 * len(self.entries))
+        entries[name] = entry
+        if len(entries) > self._places:
+            self._remember(2 * len(entries))
 
     def _was_missed(self, name: str) -> bool:
         fingerprint, window = hash(name) & 0xFFFFFFFF, len(self.entries) // 2
@@ -129,13 +137,14 @@ class L1:
         return True
 
     def _evict(self) -> None:
+        self._has_evicted = True
         is_small_spared = self._main and self._small_bytes <= self._share * self.max_bytes
         if is_small_spared or not self._evict_from_small():
             self._evict_from_main()
 
     def _evict_from_small(self) -> bool:
         while self._small:
-            name, cost = self._small.popitem(last=False)
+            name, cost = self._small.popitem(False)
             self._small_bytes -= cost
             entry = self.entries.get(name)
             if entry is None or not entry.frequency:
@@ -147,7 +156,7 @@ class L1:
 
     def _evict_from_main(self) -> None:
         while self._main:
-            name, cost = self._main.popitem(last=False)
+            name, cost = self._main.popitem(False)
             entry = self.entries.get(name)
             if entry is None or not entry.frequency:
                 self._forget(name, cost, self._main_ghosts)

@@ -30,7 +30,7 @@ _MISSING = object()
 
 @dataclass(frozen=True)
 class Loading:
-    """One ``get_or_set``."""
+    """One ``get_or_set`` that has missed."""
 
     store: Store
     options: CacheOptions
@@ -43,9 +43,6 @@ class Loading:
     serve_stale: bool
 
     def run(self, load: Callable[[], Any]) -> Any:
-        value = self._cached()
-        if value is not _MISSING:
-            return value
         with self._flight() as leads:
             if not leads:
                 value = self._stale("refreshing")
@@ -57,9 +54,6 @@ class Loading:
             return self._fill(load)
 
     async def arun(self, load: Callable[[], Any]) -> Any:
-        value = self._cached()
-        if value is not _MISSING:
-            return value
         async with self.store.flights.aflight(self.name, timeout=self._patience()) as leads:
             if not leads:
                 value = self._stale("refreshing")

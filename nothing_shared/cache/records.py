@@ -26,7 +26,8 @@ CONTINUED = b"\xff"
 """No name holds these bytes: none is valid in UTF-8."""
 
 SEQUENCE_BYTES = 6
-MOST_CHUNKS = 2**16 - 1
+MOST_PARTS = 2**16 - 1
+PAGE_HEADER = 24
 MOST_READERS = 1024
 LOCK_BYTES = 64 * (MOST_READERS + 8)
 
@@ -45,8 +46,8 @@ class Records:
     """An open pair of files. A record's key is its number in its queue, then its name.
 
     So both queues grow at their ends, pages fill up, and the head of a queue is its oldest record.
-    Long records are cut into chunks of a few pages: a run of pages that long is always free
-    somewhere. One that is a whole chunk is followed by another.
+    Long records are cut into parts, so that no long runs of free pages are needed: of a few pages,
+    or of one where even those are hard to find. A part of just that length is followed by another.
     """
 
     def __init__(
@@ -58,9 +59,9 @@ class Records:
         self.small: _Database = env.open_db(b"small")
         self.main: _Database = env.open_db(b"main")
         self.page = env.stat()["psize"]
-        self.chunk = max(4 * 4096, self.page) - 16
+        self.parts = (4 * self.page - PAGE_HEADER, self.page - PAGE_HEADER)
         self.pages = env.info()["map_size"] // self.page
-        self.longest = min(longest, MOST_CHUNKS * self.chunk)
+        self.longest = min(longest, MOST_PARTS * self.parts[-1])
 
     def get(self, name: str) -> bytes | None:
         """Return a name's record and count the visit; wait for nobody."""
@@ -74,7 +75,7 @@ class Records:
             if word >> WORD_SHIFT == tag and word:
                 database = self.main if word & MAIN else self.small
                 record = self.env.begin().get(database_key(word, key), None, database)
-                if record is not None and len(record) == self.chunk:
+                if record is not None and len(record) in self.parts:
                     record = self.read(self.env.begin(buffers=True), word, key)
                 if record is not None:
                     hints.visit(place)
@@ -82,12 +83,12 @@ class Records:
         return None
 
     def find(self, txn: Transaction, key: bytes) -> tuple[int, int, bool] | None:
-        """Return a record's place among the hints, its word, and whether it is in chunks."""
+        """Return a record's place among the hints, its word, and whether it is in parts."""
         for place, word in self.hints.matching(crc32(key)):
             database = self.main if word & MAIN else self.small
             part = txn.get(database_key(word, key), None, database)
             if part is not None:
-                return place, word, len(part) == self.chunk
+                return place, word, len(part) in self.parts
         return None
 
     def forget(self, name: str) -> bool:
@@ -101,11 +102,11 @@ class Records:
         full_key = database_key(word, key)
         database = self.main if word & MAIN else self.small
         part = txn.get(full_key, None, database)
-        if part is None or len(part) != self.chunk:
+        if part is None or len(part) not in self.parts:
             return None if part is None else bytes(part)
         parts = [part]
-        while len(part) == self.chunk:
-            part = txn.get(_continued(full_key, len(parts)), None, database)
+        while len(part) in self.parts:
+            part = txn.get(_part_key(full_key, len(parts)), None, database)
             if part is None:
                 return None
             parts.append(part)
@@ -113,25 +114,26 @@ class Records:
 
     def write(
         self, txn: Transaction, word: int, key: bytes, record: bytes, *, append: bool = False
-    ) -> None:
-        """Write a record: append a new one, or replace the one of this word and key."""
-        full_key, chunk = database_key(word, key), self.chunk
-        database = self.main if word & MAIN else self.small
-        first = record if len(record) < chunk else record[:chunk]
-        txn.put(full_key, first, append=append, db=database)
-        for number, start in enumerate(range(chunk, len(record) + 1, chunk), start=1):
-            part = record[start : start + chunk]
-            txn.put(_continued(full_key, number), part, append=append, db=database)
-
-    def erase(self, txn: Transaction, word: int, key: bytes, *, chunks_from: int = 0) -> bool:
-        """Delete a record, or what is left of a longer one; say whether there was one."""
+    ) -> int:
+        """Append a record, or replace the one of this word and key; return the number of parts."""
         full_key = database_key(word, key)
         database = self.main if word & MAIN else self.small
-        found = bool(chunks_from) or txn.delete(full_key, db=database)
-        number = max(chunks_from, 1)
-        while found and txn.delete(_continued(full_key, number), db=database):
+        length = self.parts[1] if self.hints.is_fragmented else self.parts[0]
+        parts = [record[start : start + length] for start in range(0, len(record), length)]
+        if not parts or len(parts[-1]) in self.parts:
+            parts.append(b"")
+        for number, part in enumerate(parts):
+            txn.put(_part_key(full_key, number), part, append=append, db=database)
+        return len(parts)
+
+    def erase(self, txn: Transaction, word: int, key: bytes, *, first: int = 0) -> bool:
+        """Delete a record, from its ``first`` part on; say whether there was any."""
+        full_key = database_key(word, key)
+        database = self.main if word & MAIN else self.small
+        number = first
+        while txn.delete(_part_key(full_key, number), db=database):
             number += 1
-        return found
+        return number > first
 
     def used(self, txn: Transaction, database: _Database) -> int:
         """Return the pages of a queue."""
@@ -143,8 +145,8 @@ class Records:
         return self.page * (self.used(txn, self.small) + self.used(txn, self.main))
 
 
-def _continued(full_key: bytes, number: int) -> bytes:
-    return full_key + CONTINUED + number.to_bytes(2, "big")
+def _part_key(full_key: bytes, number: int) -> bytes:
+    return full_key + CONTINUED + number.to_bytes(2, "big") if number else full_key
 
 
 def _files(path: Path) -> tuple[Path, Path, Path]:

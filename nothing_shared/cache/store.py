@@ -19,12 +19,16 @@ from nothing_shared.cache.l2 import L2
 from nothing_shared.causality.scopes import Scope
 from nothing_shared.locks import LockTimeout
 from nothing_shared.node import process, slots
+from nothing_shared.node.layout import LEASE_UNTIL
 from nothing_shared.node.process import Node
 from nothing_shared.singleflight import SingleFlight
 
 __all__ = ["Store", "store_for"]
 
 logger = logging.getLogger("nothing_shared.cache")
+
+PATIENCE = 0.1
+"""Seconds that a fill waits for the change table: it can be done again, and L2's lock is held."""
 
 
 class Store:
@@ -52,6 +56,11 @@ class Store:
         """Return the places in the change table on which an entry of this name always depends."""
         return self.table.indexes((self.key_slot(name), self.slot))
 
+    def fetch(self, name: str) -> Entry | None:
+        """Return L2's entry of a name, fresh or not; none for a bad key, of which one is to be warned."""
+        record = self.l2.get(name) if is_portable(name) else None
+        return None if record is None else decode(record, self.table.id)
+
     def find(self, name: str) -> tuple[Entry | None, str]:
         """Return the entry of a name, fresh or not, and its tier; L1's if that is fresh."""
         entry = self.l1.entries.get(name)
@@ -65,14 +74,18 @@ class Store:
 
     def may_serve(self, entry: Entry, scope: Scope) -> bool:
         """Say whether an entry is as good as what the database would answer now."""
-        if scope.refuses_cached or scope.is_pending(entry.slots):
+        if scope.refuses_cached or (scope.pending and scope.is_pending(entry.slots)):
             return False
-        # The lease is looked at first: what is heard under it is in the table by then.
-        leased = self.table.leased()
-        now = self.table.clock()
-        if now >= entry.expires or not self.table.fresh(entry.begun, entry.slots):
+        table, begun = self.table, entry.begun
+        # The lease is read before the slots, and the clock after them: what is heard under the
+        # lease is in the table by then.
+        until = table.words[LEASE_UNTIL]
+        if not table.fresh(begun, entry.slots):
             return False
-        return leased or (self.serves_when_partitioned and now < entry.begun + self.max_staleness)
+        now = table.clock()
+        if now >= entry.expires:
+            return False
+        return now < until or (self.serves_when_partitioned and now < begun + self.max_staleness)
 
     def may_serve_stale(self, entry: Entry, scope: Scope) -> bool:
         """Say whether an entry that is expired or no longer fresh may be served all the same."""
@@ -108,17 +121,16 @@ class Store:
         knows too little for that: there the entry is as old as its oldest read.
         """
         changed = self.table.changed
-        with self.table.lock.held():
+        with self.table.lock.held(PATIENCE):
             if any(changed[index] >= begun for index, begun in since.items()):
                 return False
             if self.table.leased():
                 entry.begun = self.table.clock()
         return True
 
-    def hold(self, name: str, entry: Entry) -> None:
+    def hold(self, name: str, entry: Entry) -> bool:
         """Put an entry into this worker's own tier, where its hits are not looked at for bad keys."""
-        if is_portable(name):
-            self.l1.put(name, entry)
+        return is_portable(name) and self.l1.put(name, entry)
 
     def clear(self) -> None:
         self.l1.clear()

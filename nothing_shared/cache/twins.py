@@ -10,6 +10,7 @@ from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
 from django.core.exceptions import SynchronousOnlyOperation
 
 if TYPE_CHECKING:
+    from nothing_shared.cache.entry import Entry
     from nothing_shared.cache.loading import Loading
     from nothing_shared.cache.names import Name
 
@@ -26,6 +27,8 @@ class AsyncTwins(BaseCache):
     if TYPE_CHECKING:
 
         def _checked_name(self, key: Any, version: int | None) -> str: ...
+
+        def look_up(self, name: str, label: str | None = None) -> Entry | None: ...
 
         def _loading(
             self,
@@ -100,6 +103,9 @@ class AsyncTwins(BaseCache):
     ) -> Any:
         """As :meth:`get_or_set`; ``default`` may be a coroutine function."""
         name = self._checked_name(key, version)
+        found = self.look_up(name, label)
+        if found is not None:
+            return found.load()
         loading = self._loading(name, timeout, depends_on, only, serve_stale, label)
         return await loading.arun(default if callable(default) else lambda: default)
 

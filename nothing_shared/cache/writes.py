@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from nothing_shared.cache.entry import Entry, decode, encode
@@ -20,7 +20,7 @@ __all__ = ["overlaid", "replace", "replace_on_commit", "update"]
 def replace(store: Store, scope: Scope, name: str, entry: Entry) -> None:
     """Make an entry the key's, and have every other copy forgotten."""
     change = Change.of((store.key_slot(name),))
-    with _announced(change), _exclusive(store) as shared:
+    with _announced(change), _exclusive(store) as shared, suppress(LockTimeout):
         _put_after(store, scope, shared, name, entry, change)
 
 
@@ -68,15 +68,17 @@ def update(
 ) -> Entry | None:
     """Replace an entry by what a function makes of it, with every worker of the machine shut out.
 
-    For this machine only: other nodes keep what they have. None changes nothing.
+    For this machine only: other nodes keep what they have. None changes nothing, as does a change
+    table that is out of reach.
     """
-    with _exclusive(store) as shared:
+    with _exclusive(store) as shared, suppress(LockTimeout):
         record = shared.get(name)
         found = None if record is None else decode(record, store.table.id)
         entry = compute(found or store.l1.entries.get(name))
         if entry is not None:
             _put_after(store, scope, shared, name, entry, Change.of((store.key_slot(name),)))
         return entry
+    return None
 
 
 def _put_after(

@@ -109,10 +109,10 @@ class Writing:
             records.write(txn, position, key, record, append=True)
             hints.add(checksum, position)
             return
-        _, word, is_chunked = found
-        records.write(txn, word, key, record)
-        if is_chunked:
-            records.erase(txn, word, key, chunks_from=len(record) // records.chunk + 1)
+        _, word, was_in_parts = found
+        parts = records.write(txn, word, key, record)
+        if was_in_parts:
+            records.erase(txn, word, key, first=parts)
 
     def delete(self, name: str) -> bool:
         """Remove a record; False if there is none."""
@@ -203,6 +203,7 @@ class Writing:
         records = self._keeper.records
         try:
             if records is not None:
+                records.hints.is_fragmented = True
                 records.env.reader_check()
                 # If that didn't help before: a reader may have been off the CPU for a while.
                 time.sleep(NAP * max(self._keeper.full_times - 1, 0))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from nothing_shared.locks import MachineLock
+from nothing_shared.locks import LockTimeout, MachineLock
 from nothing_shared.node import layout, slots
 from nothing_shared.node.liveness import is_alive, start_time
 from nothing_shared.node.table import ChangeTable
@@ -90,13 +90,18 @@ class Intents:
         self._idle: list[Intent] = []
         self._lock = threading.Lock()
         # Not the table's own lock: whoever is stopped while it applies keeps nobody from writing.
-        self._cells_lock = MachineLock(table.path.with_name("intents.lock"))
+        self._cells_lock = MachineLock(table.path.with_name("intents.lock"), timeout=0.25)
         self._cells_lock.open()
 
     def claim(self) -> Intent | None:
-        """Take a cell; None if all are taken, so that a crash of this writer would go unnoticed."""
+        """Take a cell; None if none can be had, so that a crash of this writer would go unnoticed."""
         with self._lock:
-            return self._idle.pop() if self._idle else self._claim_free_cell()
+            if self._idle:
+                return self._idle.pop()
+        try:
+            return self._claim_free_cell()
+        except LockTimeout:  # somebody stopped while claiming: not a reason to refuse a write
+            return None
 
     def give_back(self, intent: Intent) -> None:
         """Clear a cell and keep it for this process's next write."""

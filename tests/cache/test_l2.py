@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from nothing_shared.cache.hints import Hints
 from nothing_shared.cache.l2 import L2
 from nothing_shared.cache.records import open_records
 from nothing_shared.locks import LockTimeout, MachineLock
@@ -20,7 +21,7 @@ from tests.cache import acts
 from tests.cache.acts import MIB, is_whole, l2, whole
 from tests.wait import wait_until
 
-CHUNK = 4 * 4096 - 16
+PAGES, PAGE = 4 * 4096 - 24, 4096 - 24
 
 
 @pytest.fixture
@@ -45,17 +46,29 @@ def test_a_record_is_what_was_put_last(tier: L2) -> None:
     assert tier.get("a") is None
 
 
+@pytest.mark.parametrize("is_fragmented", [False, True])
 @pytest.mark.parametrize(
-    "length", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK - 1, 2 * CHUNK, 3 * CHUNK + 5]
+    "length",
+    [0, 1, *(n + m for n in (PAGE, PAGES, PAGES + PAGE, 2 * PAGES) for m in (-1, 0, 1)), 99_999],
 )
-def test_a_record_of_any_length_is_whole_and_so_is_the_next(tier: L2, length: int) -> None:
+def test_a_record_of_any_length_is_whole_and_so_is_the_next(
+    tier: L2, length: int, is_fragmented: bool
+) -> None:
     record = random.Random(1).randbytes(length)
-    for other in (b"short", random.Random(2).randbytes(4 * CHUNK), b""):
+    others = (b"short", random.Random(2).randbytes(4 * PAGES), b"")
+    for number, other in enumerate(others):
         assert tier.put("a", other)
+        hints_of(tier).is_fragmented = is_fragmented is bool(number % 2)
         assert tier.put("a", record)
         assert tier.get("a") == record
     assert tier.put("a", b"short again")
     assert tier.get("a") == b"short again"
+
+
+def hints_of(tier: L2) -> Hints:
+    records = tier._keeper.records
+    assert records is not None
+    return records.hints
 
 
 @pytest.mark.parametrize(
@@ -143,7 +156,7 @@ def test_what_is_no_longer_read_makes_room(tier: L2) -> None:
 
 
 names = st.sampled_from([f"n{number}" for number in range(25)] + ["long" * 200])
-lengths = st.sampled_from([0, 10, 900, CHUNK, 20_000, 60_000, 200_000])
+lengths = st.sampled_from([0, 10, 900, PAGE, PAGES, 20_000, 60_000, 200_000])
 operations = st.lists(
     st.one_of(
         st.tuples(st.just("put"), names, lengths),

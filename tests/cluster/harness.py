@@ -115,17 +115,19 @@ class Cluster:
 
     def worker(self, node: str, **environment: str) -> WorkerProcess:
         """Start a worker of a node."""
-        full = {
-            **os.environ,
+        full = {**os.environ, **self.environment(node), **environment}
+        worker = WorkerProcess(self._zygote, full)
+        self._workers.append(worker)
+        return worker
+
+    def environment(self, node: str) -> dict[str, str]:
+        """Return what makes a process one of a node of this cluster."""
+        return {
             "DJANGO_SETTINGS_MODULE": "tests.cluster.settings",
             "CLUSTER_DIRECTORY": str(self.directory),
             "CLUSTER_NODE": node,
             **self._environment,
-            **environment,
         }
-        worker = WorkerProcess(self._zygote, full)
-        self._workers.append(worker)
-        return worker
 
     def close(self) -> None:
         for worker in self._workers:

@@ -22,13 +22,14 @@ STOP = """
 import signal
 def stop(*args, **kwargs): os.kill(os.getpid(), signal.SIGSTOP)
 def stop_after(function):
+    stops = iter([stop])
     def stopping(*args, **kwargs):
         result = function(*args, **kwargs)
-        stop()
+        next(stops, int)()
         return result
     return stopping
 from nothing_shared.node.table import ChangeTable
-from nothing_shared.node.process import Node
+from nothing_shared.bus.ring import Ring
 from nothing_shared.locks import MachineLock
 """
 
@@ -62,9 +63,9 @@ def cluster(make_cluster: Callable[..., Cluster]) -> Cluster:
     [
         "connection._commit = stop_after(connection._commit)",
         "ChangeTable.apply = stop_after(ChangeTable.apply)",
-        "connection._commit = stop_after(lambda: None) if False else connection._commit",
+        "Ring.append = stop_after(Ring.append)",
     ],
-    ids=["after the commit", "after it is applied", "nowhere"],
+    ids=["after the commit", "after it is applied", "with the ring's lock"],
 )
 def test_what_a_stopped_writer_committed_is_heard_and_waking_up_breaks_nothing(
     cluster: Cluster, point: str
@@ -176,6 +177,7 @@ from nothing_shared.cache import invalidate
 ]
 """
     )
+    holder.kill(signal.SIGCONT)
     assert said[1] in (2, None)
     assert said[3] is None
     assert said[6] == 5
@@ -329,12 +331,13 @@ def terminate(pid):
     with connection.cursor() as cursor: cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
 """
     )
-    pid = writer("connection.ensure_connection(); connection.connection.info.backend_pid")
     writing = writer.start(
         """
 commit = connection._commit
 def terminated():
     commit()
+    global pid
+    pid = connection.connection.info.backend_pid
     wait("committed")
     connection.connection.execute("SELECT 1")
 connection._commit = terminated
@@ -349,15 +352,7 @@ outcome
 """
     )
     writer.reached("committed")
-    # The writer's thread has a connection of its own.
-    assert pid
-    reader(
-        """
-with connection.cursor() as cursor:
-    cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                   "WHERE datname = current_database() AND pid <> pg_backend_pid()")
-"""
-    )
+    reader(f"terminate({writer('pid')})")
     writer.signal("committed")
     assert writing.get() in ("OperationalError", "InterfaceError")
     wait_until(lambda: all_see([reader, elsewhere], 1, 1), what="the change to be heard")

@@ -175,6 +175,8 @@ def test_a_forged_ticket_changes_nothing_and_costs_no_error(cluster: Cluster) ->
     assert answer["sold"] == 0  # type: ignore[index]
     assert answer["tier"] == "miss", "what it said can't be known, so nothing cached is shown"  # type: ignore[index]
     assert len(forged) == 1
-    assert forged.keys().isdisjoint({"ns_ticket_1", "ns_ticket_2", "ns_ticket_3"}), "a good one is back"
+    assert forged.keys().isdisjoint({"ns_ticket_1", "ns_ticket_2", "ns_ticket_3"}), (
+        "a good one is back"
+    )
     assert worker("process.current().table.changed[1]") == before
     assert visit(worker, "/stalls/1/", {})["tier"] == "l1"  # type: ignore[index]

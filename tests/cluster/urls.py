@@ -12,4 +12,8 @@ urlpatterns = [
     path("stalls/<int:pk>/fail-after-selling/", views.fail_after_selling),
     path("stalls/<int:pk>/a/", views.astall),
     path("scope/", views.ascope),
+    path("mixed/", views.amixed),
+    path("missed/", views.amissed),
+    path("streamed/", views.astreamed),
+    path("sockets/", views.sockets),
 ]

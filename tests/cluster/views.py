@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import AsyncIterator
 
 from asgiref.sync import sync_to_async
 from django.core.cache import cache
 from django.db import transaction
 from django.db.models import F
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 
 from nothing_shared.cache import cached_page, trace
 from nothing_shared.causality.scopes import current
@@ -59,5 +60,52 @@ async def ascope(request: HttpRequest) -> HttpResponse:
     for _ in range(5):  # let the others of the same moment run
         await asyncio.sleep(0)
     await Stall.objects.filter(pk=pk).afirst()
-    reads = sorted(keys or () for keys in unit._reads.values())
-    return JsonResponse({"before": seen, "reads": [sorted(keys) for keys in reads]})
+    reads = sorted(sorted(keys or ()) for keys in unit._reads.values())
+    return JsonResponse({"before": seen, "reads": reads, "pk": pk})
+
+
+async def amixed(request: HttpRequest) -> HttpResponse:
+    """Fill from reads in a thread, in subtasks, and in a loop."""
+
+    async def load() -> list[int]:
+        first = await sync_to_async(lambda: Stall.objects.get(pk=1).sold)()
+        second, third = await asyncio.gather(
+            Stall.objects.aget(pk=2), asyncio.create_task(Stall.objects.aget(pk=3))
+        )
+        in_loop = [stall.sold async for stall in Stall.objects.filter(pk=4)]
+        return [first, second.sold, third.sold, *in_loop]
+
+    with trace() as outcomes:
+        sold = await cache.aget_or_set("mixed", load, 600)
+    return JsonResponse({"sold": sold, "tier": outcomes[-1].tier})
+
+
+async def amissed(request: HttpRequest) -> HttpResponse:
+    """Miss a key, or set it: that is a change, unless a miss of this very request comes first."""
+    place = cache._store.own_indexes(":1:seldom")[0]  # type: ignore[attr-defined]
+    changed = cache._store.table.changed  # type: ignore[attr-defined]
+    if "miss" in request.GET:
+        await cache.aget("seldom")
+    before = changed[place]
+    if "set" in request.GET:
+        await cache.aset("seldom", request.GET["set"], 600)
+    return JsonResponse({"is_change": changed[place] > before})
+
+
+async def astreamed(request: HttpRequest) -> StreamingHttpResponse:
+    """Sell, then stream what was sold."""
+    await asell(request, 5)
+
+    async def body() -> AsyncIterator[str]:
+        async for stall in Stall.objects.filter(pk=5):
+            yield f"{stall.sold} sold"
+
+    return StreamingHttpResponse(body())
+
+
+def sockets(request: HttpRequest) -> HttpResponse:
+    """Name the sockets that this worker has open."""
+    links = [f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd")]
+    found = [os.readlink(link) for link in links if os.path.lexists(link)]
+    own = [name for name in found if name.startswith("socket:")]
+    return JsonResponse({"pid": os.getpid(), "sockets": own})

@@ -101,8 +101,17 @@ PROFILES: Mapping[Mutant, Knobs] = {
         }
     ),
     Mutant.LATE_HEARTBEAT: _pair(
-        {"stop at commit: answered": 1, "delay at publish: has the lock": 2, "pause": 1},
-        interlude_rate=0,
+        {
+            "stop at commit: answered": 1,
+            "delay at publish: has the lock": 1,
+            "pause": 0.5,
+            "continue_one": 0.1,
+        },
+        habits={"write": 1},
+        agent_share=0.4,
+        agent_burst=25,
+        request_burst=20,
+        steps=400,
     ),
     Mutant.CURSOR_FIRST: _pair(
         {"kill at apply: has the lock": 1},
@@ -121,10 +130,15 @@ PROFILES: Mapping[Mutant, Knobs] = {
     ),
     Mutant.CURSOR_BEFORE_WIPE: _pair(
         {"kill at agent: listens": 1},
-        options={"has_durable_cursor": True},
-        **BUSY,
+        options={"has_durable_cursor": True, "workers": 2},
+        habits={"write": 6},
+        pages=("list",),
+        agent_share=0.35,
+        agent_burst=25,
+        request_burst=20,
         fault_rate=0.5,
         is_warm=False,
+        steps=150,
     ),
     Mutant.IGNORED_GAP: _pair(
         {"lose_message": 1},
@@ -149,7 +163,9 @@ PROFILES: Mapping[Mutant, Knobs] = {
     Mutant.VANISHED_KNOWN_ONLY: _pair(
         {"kill_node": 1, "stop at commit: answered": 1, "isolate": 1},
         options=ONE_WORKER,
-        interlude_rate=0,
+        agent_share=0.5,
+        agent_burst=25,
+        request_burst=20,
         is_warm=False,
     ),
     Mutant.VANISHED_AT_ONCE: _pair(
