@@ -43,7 +43,7 @@ class Observer:
         # The node is joined before the first read: what is read by a deaf one could not be judged.
         table = process.current().table
         # Whatever the statement is: the first of a transaction may fix what all the others see.
-        unit.begin(self._snapshot.since(connection, context["cursor"], boottime_ns()))
+        unit.begin(self._snapshot.since(connection, boottime_ns()))
         changed_at = table.changed[table.index(slots.schema(self._database))]
         footprint = analyse(sql, schema_for(connection, changed_at))
         if footprint.controls:

@@ -34,7 +34,9 @@ def run(report: Report, quick: bool) -> None:
         contenders, missing = find(directory, stack)
         set_up(directory, caches={each.name: each.settings for each in contenders})
         report.say(describe(directory), *map(str, missing))
-        report.say("Best batch, its ratio to LocMemCache's best, and the median ratio of the rounds")
+        report.say(
+            "Best batch, its ratio to LocMemCache's best, and the median ratio of the rounds"
+        )
         hits = {}
         for kind in VALUES:
             results = measure(contenders, kind, quick=quick)

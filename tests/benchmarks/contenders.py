@@ -99,7 +99,9 @@ def _redis(directory: Path, stack: ExitStack) -> Contender | Missing:
     if executable is None:
         return Missing(name, "there is no redis-server (apt-get install redis-server)")
     path = stack.enter_context(servers.redis(executable, directory))
-    return Contender(name, {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": f"unix://{path}"})
+    return Contender(
+        name, {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": f"unix://{path}"}
+    )
 
 
 def _memcached(directory: Path, stack: ExitStack) -> Contender | Missing:

@@ -190,8 +190,13 @@ def show(
         apply, whole = times[f"apply {number}"], times[f"invalidate {number}"]
         figures = (apply.best, apply.median, first, whole.best, whole.median)
         rows.append(
-            [f"{number:,}", f"{before:,}", f"{after:,}", *(f"{figure:.1f}" for figure in figures)]
-            + [f"{peers[number]:,.0f}" if number in peers else "-"]
+            [
+                f"{number:,}",
+                f"{before:,}",
+                f"{after:,}",
+                *(f"{figure:.1f}" for figure in figures),
+                f"{peers[number]:,.0f}" if number in peers else "-",
+            ]
         )
     report.say("", *table(head, rows), "")
     report.figures["rows"] = [dict(zip(head, row, strict=True)) for row in rows]

@@ -35,9 +35,7 @@ class Times:
 
     def median_ratio(self, other: Times) -> float:
         """Compare the two in each round, and take the median: noise is in it, but in both."""
-        return median(
-            mine / theirs for mine, theirs in zip(self.rounds, other.rounds, strict=True)
-        )
+        return median(mine / theirs for mine, theirs in zip(self.rounds, other.rounds, strict=True))
 
 
 def race(batches: Mapping[str, Batch], *, rounds: int, turn: int) -> dict[str, Times]:

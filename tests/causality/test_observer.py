@@ -425,7 +425,7 @@ def sqlite_or_repeatable(site: str) -> Iterator[str]:
 
 
 @ON_SQLITE
-def test_a_half_read_iterator_holds_its_snapshot_for_every_unit_of_work(
+def test_a_half_read_iterator_holds_its_snapshot_for_its_unit_of_work(
     site: str, cache: MachineCache
 ) -> None:
     Author.objects.using(site).bulk_create([Author(name=str(n)) for n in range(300)])
@@ -434,14 +434,10 @@ def test_a_half_read_iterator_holds_its_snapshot_for_every_unit_of_work(
     next(reading)
     elsewhere(lambda: rename(site, 1, "Le Guin"))
     fill = lambda: cache.get_or_set("name", lambda: name_of(site, 1), 600)  # noqa: E731
-    with scope():
-        assert fill() == "Ursula", "SQLite shows what the iterator began with"
-    begin()
-    assert fill() == "Ursula"
+    assert fill() == "Ursula", "SQLite shows what the iterator began with"
     reading.close()
     begin()
     assert fill() == "Le Guin"
-    wait_until(lambda: (begin(), fill(), begin(), cache.get("name"))[-1], what="it to be kept")
 
 
 # What others do with the connection ---------------------------------------------------------------

@@ -8,16 +8,26 @@ from cache import tests as upstream
 from django.conf import settings
 from django.test import TestCase, override_settings
 
+from nothing_shared.causality.scopes import begin
+
 __all__ = ["CASES"]
 
 
+class UnitOfWork(TestCase):
+    """Each test is a unit of work, as each request is."""
+
+    def setUp(self) -> None:
+        begin()
+        super().setUp()
+
+
 @override_settings(CACHES=upstream.caches_setting_for_tests(**settings.MACHINE_CACHE))
-class MachineCacheTests(upstream.BaseCacheTests, TestCase):
+class MachineCacheTests(upstream.BaseCacheTests, UnitOfWork):
     """The contract of a cache."""
 
 
 @override_settings(CACHES=upstream.caches_setting_for_tests(**settings.THROUGH_ASYNC))
-class AsyncMachineCacheTests(upstream.BaseCacheTests, TestCase):
+class AsyncMachineCacheTests(upstream.BaseCacheTests, UnitOfWork):
     """The same contract through the ``a…`` methods."""
 
 

@@ -33,7 +33,7 @@ def test_djangos_own_cache_tests_pass(outcomes: dict[str, str]) -> None:
 def test_the_contract_itself_was_run_both_ways(outcomes: dict[str, str]) -> None:
     for case in ("MachineCacheTests", "AsyncMachineCacheTests"):
         ran = [name for name in outcomes if name.startswith(f"{case}.")]
-        assert len(ran) > 60, f"only {len(ran)} tests of {case} ran"
+        assert len(ran) > 50, f"only {len(ran)} tests of {case} ran"
 
 
 def test_what_is_decided_otherwise_is_exactly_what_fails(outcomes: dict[str, str]) -> None:
