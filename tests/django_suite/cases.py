@@ -6,14 +6,14 @@ from typing import Any
 
 from cache import tests as upstream
 from django.conf import settings
-from django.test import TestCase, override_settings
+from django.test import SimpleTestCase, TestCase, override_settings
 
 from nothing_shared.causality.scopes import begin
 
 __all__ = ["CASES"]
 
 
-class UnitOfWork(TestCase):
+class UnitOfWork(SimpleTestCase):
     """Each test is a unit of work, as each request is."""
 
     def setUp(self) -> None:
@@ -22,12 +22,12 @@ class UnitOfWork(TestCase):
 
 
 @override_settings(CACHES=upstream.caches_setting_for_tests(**settings.MACHINE_CACHE))
-class MachineCacheTests(upstream.BaseCacheTests, UnitOfWork):
+class MachineCacheTests(upstream.BaseCacheTests, UnitOfWork, TestCase):
     """The contract of a cache."""
 
 
 @override_settings(CACHES=upstream.caches_setting_for_tests(**settings.THROUGH_ASYNC))
-class AsyncMachineCacheTests(upstream.BaseCacheTests, UnitOfWork):
+class AsyncMachineCacheTests(upstream.BaseCacheTests, UnitOfWork, TestCase):
     """The same contract through the ``a…`` methods."""
 
 
@@ -35,7 +35,7 @@ def on_machine_cache(case: Any) -> type[Any]:
     """Put a test class of what stands on a cache on ours; its other settings stay."""
     overridden = case._overridden_settings["CACHES"]
     caches = {alias: {**entry, **settings.MACHINE_CACHE} for alias, entry in overridden.items()}
-    derived = type(f"{case.__name__}OnMachineCache", (case,), {})
+    derived = type(f"{case.__name__}OnMachineCache", (UnitOfWork, case), {})
     return override_settings(CACHES=caches)(derived)
 
 
