@@ -74,6 +74,14 @@ class Ledger:
         for origin, sequence in reached.items():
             self._numbers[origin] = sequence
 
+    def skip_to(self, origin: int, sequence: int) -> None:
+        """Count all messages of one sender up to this one as accounted for."""
+        self._numbers[origin] = sequence
+
+    def origins(self) -> set[int]:
+        """Return the nodes that were heard and have not left."""
+        return set(self._numbers)
+
     def vanished(self, roster: set[int]) -> list[Gap]:
         """Forget, as a gap each, the nodes that left the roster without a goodbye."""
         gone = [origin for origin in self._numbers if origin not in roster]

@@ -78,6 +78,7 @@ class Watch:
             if was_greeted:
                 self._berth.wake_all()
             self._drain()
+            known = receiver.ledger.origins()
             now = self._node.table.clock()
             with self._ring.lock.held():
                 living = self._berth.roster.living()
@@ -85,13 +86,14 @@ class Watch:
             return
         self._drain()
         reached = {seat.origin: seat.sequence for seat in living}
-        for gap in receiver.ledger.vanished(set(reached)):
+        newcomers = receiver.ledger.origins() - known  # they came after the look at the roster
+        for gap in receiver.ledger.vanished({*reached, *newcomers}):
             receiver.gap(gap)
         for origin, sequence in reached.items():
             tail = receiver.ledger.tail_gap(origin, sequence)
             if tail is not None:
                 receiver.gap(tail)
-                receiver.ledger.begin(reached)
+                receiver.ledger.skip_to(origin, sequence)
         receiver.lease.look(reached, now)
         receiver.extend_lease()
 

@@ -111,6 +111,7 @@ class MachineCache(AsyncTwins, Named):
         store, scope = self._ready(), scopes.current()
         entry = writes.overlaid(store, scope, name)
         if entry is not None:
+            scope.use(fills.Noted(store.table.clock(), store.own_indexes(name)))
             return entry if store.table.clock() < entry.expires else None
         entry, tier = store.find(name)
         if entry is None or not store.may_serve(entry, scope):
@@ -189,8 +190,8 @@ class MachineCache(AsyncTwins, Named):
         def recast(found: Entry | None) -> Entry | None:
             if found is None or not store.may_serve(found, scope):
                 return None
-            until = found.expires if expires is None else expires
-            return Entry.of(compute(found.load()), begun=0, expires=until, slots=found.slots)
+            until, begun = found.expires if expires is None else expires, found.begun
+            return Entry.of(compute(found.load()), begun=begun, expires=until, slots=found.slots)
 
         overlaid = writes.overlaid(store, scope, name)
         if overlaid is None:
@@ -219,7 +220,7 @@ class MachineCache(AsyncTwins, Named):
 
     def _change(self, scope: Scope, slot: int) -> None:
         """Change a slot everywhere; what this scope does next depends on it from then on."""
-        scope.knows(self._store.table.index(slot), touch((slot,)) + 1)
+        scope.knows(self._store.table.index(slot), touch((slot,), is_known=True) + 1)
 
     def upkeep(self) -> None:
         """Free what killed workers hold; the node's agent calls it now and then."""

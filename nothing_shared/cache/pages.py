@@ -41,9 +41,10 @@ def cached_page(
     """Cache a view's response to GET and HEAD, per URL, language, and the headers that it varies on.
 
     Not kept: streams, statuses other than 200, responses that set cookies or say ``private``,
-    ``no-store`` or ``no-cache``, and forms with a CSRF token. A view that looked at the session or
-    the user is kept per ``Cookie`` header. Unlike Django's ``cache_page`` it tells no browser to keep
-    the page: nobody could make a browser forget it. Sync and async views.
+    ``no-store`` or ``no-cache``, and forms with a CSRF token. A page is kept per ``Authorization``
+    header, and that of a view which looked at the session or the user per ``Cookie`` header. Unlike
+    Django's ``cache_page`` it tells no browser to keep the page: nobody could make a browser forget
+    it. Sync and async views.
     """
     options: dict[str, Any] = {
         "timeout": timeout,
@@ -86,7 +87,10 @@ class _Page:
         self._request = request
         self._cache = machine_cache(alias)
         self._options = options
-        parts = (prefix, request.method or "", request.build_absolute_uri(), get_language() or "")
+        # As in Django's cache_page, and also if nobody without it has been there before.
+        client = request.headers.get("Authorization", "")
+        address = request.build_absolute_uri()
+        parts = (prefix, request.method or "", address, get_language() or "", client)
         self._name = "page:" + _digest(parts)
         self._label = f"page {request.get_full_path()}"
         self._fresh: HttpResponseBase | None = None

@@ -84,11 +84,17 @@ def update(
 def _put_after(
     store: Store, scope: Scope, shared: Any, name: str, entry: Entry, change: Change
 ) -> None:
-    """Have other workers' copies forgotten first; what begins after that is the new one."""
+    """Have other workers' copies forgotten first; what begins after that is the new one.
+
+    One that was made of an older entry is not stored if what that depended on has changed meanwhile.
+    """
+    key, older = store.table.index(change.slots[0]), entry.begun
     # Whatever is applied after it gets a later time, and so a newer one than this entry.
     with scope.knowing(store.table) as known:
         entry.begun = store.table.apply(change, known=known) + 1
-    scope.knows(store.table.index(change.slots[0]), entry.begun)
+    scope.knows(key, entry.begun)
+    if older and not store.table.fresh(older, [index for index in entry.slots if index != key]):
+        return
     shared.put(name, encode(entry, store.table.id))
     store.hold(name, entry)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from typing import Any
 
 from django.db import connections
@@ -76,6 +77,11 @@ class Pending:
         """Say whether the transaction may still commit as its block ends."""
         return not self._is_over and connection.in_atomic_block and self._is_marked(connection)
 
+    def is_alive(self) -> bool:
+        """Say whether it is open, whichever thread its connection belongs to."""
+        connection = self.connection()
+        return connection is not None and self.is_open(connection)
+
     def _is_marked(self, connection: BaseDatabaseWrapper) -> bool:
         hooks = connection.run_on_commit
         return any(hook[1] == self._committed for hook in hooks)
@@ -118,6 +124,8 @@ class Pending:
         self._is_over = True
         for scope in self._scopes:
             scope.pending[:] = [pending for pending in scope.pending if pending is not self]
+            if not change and self.slots:
+                scope.spoil(self.touched)
         announce(self.node, change, self._intent, is_certain=is_certain)
 
 
@@ -220,30 +228,37 @@ def open_transactions() -> list[Pending]:
     ]
 
 
-def touch(touched: Iterable[int]) -> int:
+def touch(touched: Iterable[int], *, is_known: bool = False) -> int:
     """Change slots now, and once more when the open transactions commit; return when it was now.
 
     Now, so that this unit of work sees it; then, so that no fill from before the commit outlives it.
+    ``is_known`` is as for :func:`announce`.
     """
     change = Change.of(touched)
     for pending in open_transactions():
         pending.add(change.slots)
     node = process.current()
-    return announce(node, change, node.intend(change.slots))
+    return announce(node, change, node.intend(change.slots), is_known=is_known)
 
 
 def announce(
-    node: process.Node, change: Change, intent: Intent | None, *, is_certain: bool = True
+    node: process.Node,
+    change: Change,
+    intent: Intent | None,
+    *,
+    is_certain: bool = True,
+    is_known: bool = False,
 ) -> int:
     """Take in and send a change of this scope's, and return when; 0 if the agent has to do it.
 
     Where it is not certain that the database is done with it, the agent repeats it until it is.
+    With ``is_known``, nothing that this scope holds is older for it: it replaced a cached key.
     """
     unit, when = current(), 0
     if change:
         unit.changed(change)
         try:
-            with unit.knowing(node.table) as known:
+            with unit.knowing(node.table) if is_known else nullcontext() as known:
                 when = node.apply(change, known=known)
         except LockTimeout:
             pass

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Protocol
 
 from nothing_shared.node import slots
 
-__all__ = ["MAX_READ_SLOTS", "read_slots"]
+__all__ = ["MAX_READ_SLOTS", "Used", "read_slots"]
 
 MAX_READ_SLOTS = 16
 """Rows coarsen to their tables past this many slots: each costs every later hit a look."""
+
+
+class Used(Protocol):
+    """An entry that was hit: what it depends on, as places in the change table, and its begin."""
+
+    @property
+    def begun(self) -> int: ...
+    @property
+    def slots(self) -> tuple[int, ...]: ...
 
 
 def read_slots(reads: Mapping[tuple[str, str], set[str] | None]) -> Iterator[int]:

@@ -6,12 +6,12 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from nothing_shared.causality.reads import read_slots
+from nothing_shared.causality.reads import Used, read_slots
 from nothing_shared.causality.transactions import in_transaction, is_idle
 from nothing_shared.node import slots
 from nothing_shared.node.change import Change
@@ -26,15 +26,6 @@ MAX_SLOTS = 256
 """Past this many slots in all, an entry is fresh until anything at all changes."""
 
 FOLD_AFTER = 64
-
-
-class Used(Protocol):
-    """An entry that was hit: what it depends on, as places in the change table, and its begin."""
-
-    @property
-    def begun(self) -> int: ...
-    @property
-    def slots(self) -> tuple[int, ...]: ...
 
 
 class Scope:
@@ -52,11 +43,13 @@ class Scope:
         "_reads",
         "_reads_anything",
         "_since",
+        "_spoiled",
         "attachments",
         "begun",
         "careful",
         "changes",
         "is_implicit",
+        "is_new",
         "is_serving",
         "is_unsafe",
         "may_fill",
@@ -70,6 +63,8 @@ class Scope:
     def __init__(self, *, is_implicit: bool = False) -> None:
         self.is_implicit = is_implicit
         """Whether nobody said where this unit of work begins and ends: a shell, a script, a test."""
+        self.is_new = False
+        """Whether a request has begun in it, and nobody answers it yet."""
         self.is_serving = False
         """Whether a request is being answered in it: those that its views make are parts of it."""
         self.begun: int | None = None
@@ -98,6 +93,7 @@ class Scope:
         """Entries hit and not folded in yet; whoever adds one folds past FOLD_AFTER."""
         self._since: dict[int, int] = {}
         self._known: dict[int, int] = {}
+        self._spoiled: set[int] = set()
         self._folding = threading.Lock()
 
     def begin(self, at: int) -> None:
@@ -150,6 +146,7 @@ class Scope:
     def take_over(self, inner: Scope) -> None:
         """Note what a unit of work inside this one has written."""
         self.writes += inner.writes
+        self.spoil(inner._spoiled)
         if not self.is_implicit:
             self.changes.extend(inner.changes)
             self._hold_for_client(inner.ticketed)
@@ -206,12 +203,16 @@ class Scope:
             since[index] = max(since[index], self._known[index])
         return since
 
+    def spoil(self, places: Iterable[int]) -> None:
+        """Note what a rolled-back transaction of this scope has touched: it may hold what never was."""
+        self._spoiled.update(places)
+        if len(self._spoiled) > MAX_SLOTS:
+            self._spoiled = {slots.EPOCH}
+
     def is_pending(self, indexes: Iterable[int]) -> bool:
-        """Say whether an open transaction of this scope has touched any of these places."""
-        return any(
-            slots.EPOCH in pending.touched or not pending.touched.isdisjoint(indexes)
-            for pending in self.pending
-        )
+        """Say whether this scope has touched any of these places without a commit."""
+        touched = (self._spoiled, *(pending.touched for pending in self.pending))
+        return any(slots.EPOCH in some or not some.isdisjoint(indexes) for some in touched)
 
     def joins(self, outer: Scope) -> None:
         """Take part in the open transactions of the unit of work around this one."""
@@ -223,7 +224,7 @@ class Scope:
         """Work for the same client, from what is as old, as the unit of work around this one."""
         self.refuses_cached, self.careful = outer.refuses_cached, outer.careful
         self.is_unsafe, self.may_fill = outer.is_unsafe, outer.may_fill
-        self.ticketed = outer.ticketed
+        self.ticketed, self._spoiled = outer.ticketed, set(outer._spoiled)
 
 
 SCOPE: ContextVar[Scope | None] = ContextVar("nothing_shared.scope", default=None)
@@ -252,8 +253,9 @@ def begin() -> Scope:
 @contextmanager
 def serving() -> Iterator[Scope]:
     """Answer a request in the block, which stays the unit of work for what is streamed after it."""
-    unit = begin()
-    was_serving, unit.is_serving = unit.is_serving, True
+    found = SCOPE.get()
+    unit = found if found is not None and found.is_new else begin()
+    was_serving, unit.is_serving, unit.is_new = unit.is_serving, True, False
     try:
         yield unit
     finally:
@@ -284,7 +286,9 @@ def scope() -> Iterator[Scope]:
 
 
 def _is_in_transaction(unit: Scope) -> bool:
-    return bool(unit.pending) or any(map(in_transaction, _connections()))
+    return any(pending.is_alive() for pending in unit.pending) or any(
+        map(in_transaction, _connections())
+    )
 
 
 def _connections() -> Sequence[BaseDatabaseWrapper]:

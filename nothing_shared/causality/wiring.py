@@ -43,7 +43,8 @@ def _observe_new(*, connection: Any, **kwargs: Any) -> None:
 
 def _begin(**kwargs: Any) -> None:
     """Start a unit of work, and ask a changed schema while no transaction is open."""
-    scopes.begin()
+    unit = scopes.begin()
+    unit.is_new = not unit.is_serving
     for connection in connections.all(initialized_only=True):
         if connection.connection is not None and not connection.in_atomic_block:
             table = process.current().table

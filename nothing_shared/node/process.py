@@ -113,10 +113,8 @@ class Node:
         False if a lock or the bus was out of reach: the intent stands, and the agent does it. On a
         node whose table was replaced meanwhile, it is the new one that takes in and announces.
         """
-        done = True
-        if self.table.is_retired:
-            done = not change or current().commit(change)
-        elif change:
+        done = not change or self._carry_out(change)
+        if not done and self.table.is_retired:  # now, or while the first try was under way
             done = self._carry_out(change)
         if done and intent is not None:
             self.intents.give_back(intent)
@@ -126,6 +124,8 @@ class Node:
 
     def _carry_out(self, change: Change) -> bool:
         try:
+            if self.table.is_retired:
+                return current().commit(change)
             self.table.apply(change)
             for announce in _announcers:
                 announce(self, change)
@@ -255,6 +255,8 @@ def _open(directory: Path) -> Node:
 
 def join(node: Node) -> Node:
     """Put this process on the bus and up for agent, and wait until the node hears."""
+    atexit.unregister(close)  # multiprocessing clears what was registered before it forked
+    atexit.register(close)
     for opener in _openers:
         try:
             opener(node)
@@ -289,4 +291,3 @@ def _forget_in_child() -> None:
 
 
 os.register_at_fork(after_in_child=_forget_in_child)
-atexit.register(close)

@@ -52,7 +52,7 @@ def measure(contenders: list[Contender], kind: str, *, quick: bool) -> Results:
     prepared = {each.name: batches_of(each, subject, value) for each in contenders}
     results = {}
     for operation in OPERATIONS:
-        rounds, turn = (2, 1) if quick else (40, 20) if operation == HIT else (15, 4)
+        rounds, turn = (2, 1) if quick else (30, 16) if operation == HIT else (12, 3)
         batches = {name: known[operation] for name, known in prepared.items() if operation in known}
         results[operation] = race(batches, rounds=rounds, turn=turn)
         if operation == HIT:

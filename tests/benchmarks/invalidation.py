@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter_ns
-from typing import Any
+from typing import Any, NamedTuple
 
+from tests.benchmarks.dependants import MOST_FILLED, TIMEOUT, fill, hits, names, tag_of
 from tests.benchmarks.measuring import Batch, Times, race, undisturbed
 from tests.benchmarks.report import Report, Target, main, table
 from tests.benchmarks.site import MACHINE_CACHE, describe, home, set_up
@@ -17,14 +18,10 @@ from tests.benchmarks.site import MACHINE_CACHE, describe, home, set_up
 TITLE = "Forgetting a name: microseconds, by how many entries depend on it"
 
 NUMBERS = (100, 10_000, 1_000_000)
-MOST_EVICTED = 10_000
-"""``evict(tag)`` of diskcache visits each entry: more would take minutes to fill again."""
-
 BYTES_PER_ENTRY = 1500
 """In both tiers, generously."""
 
 CALLS = 20
-TIMEOUT = 3600
 
 
 def run(report: Report, quick: bool) -> None:
@@ -35,10 +32,27 @@ def run(report: Report, quick: bool) -> None:
         report.say(describe(directory))
         for left_out in (n for n in NUMBERS if n > room and not quick):
             report.say(f"{left_out:,} are left out: there is memory for {room:,} entries.")
-        verified = fill_and_count(numbers)
+        for number in numbers:
+            fill(number)
+        before = {number: hits(number) for number in numbers}
+        first = {number: invalidate_once(number) for number in numbers}
         times = measure(numbers, rounds=3 if quick else 60)
-        peers = evicted_by_diskcache([n for n in numbers if n <= MOST_EVICTED])
-        show(report, numbers, verified, times, peers)
+        after = {number: hits(number) for number in numbers}
+        peers = evicted_by_diskcache([n for n in numbers if n <= MOST_FILLED])
+        rows = [
+            Row(
+                n,
+                before[n],
+                after[n],
+                first[n],
+                times[f"apply {n}"],
+                times[f"call {n}"],
+                peers.get(n),
+            )
+            for n in numbers
+        ]
+        show(report, rows)
+        judge(report, rows)
 
 
 def room_for_entries(directory: Path) -> int:
@@ -63,58 +77,12 @@ def caches_of(directory: Path, entries: int) -> dict[str, Any]:
     return caches
 
 
-def names(number: int) -> Iterator[str]:
-    return (f"forecast:{number}:{place}" for place in range(number))
-
-
-def fill_and_count(numbers: Iterable[int]) -> dict[int, tuple[int, int, float]]:
-    """Return for each number the hits before a call of ``invalidate``, those after, and its time."""
-    from nothing_shared.cache import invalidate
-    from nothing_shared.causality import scope
-
-    found = {}
-    for number in numbers:
-        fill(number)
-        before = hits(number)
-        with scope():
-            began = perf_counter_ns()
-            invalidate(f"weather {number}")
-            taken = (perf_counter_ns() - began) / 1000
-        found[number] = before, hits(number), taken
-        fill(number)
-    return found
-
-
-def fill(number: int) -> None:
-    """Cache entries that depend on one name, each as a request of its own would."""
-    from django.core.cache import cache
-
-    from nothing_shared.causality import scope
-
-    tag = (f"weather {number}",)
-    for name in names(number):
-        with scope():
-            cache.get_or_set(name, "sunny", TIMEOUT, depends_on=tag)
-
-
-def hits(number: int) -> int:
-    from django.core.cache import cache
-
-    from nothing_shared.causality import scope
-
-    found = 0
-    for name in names(number):
-        with scope():
-            found += cache.get(name) is not None
-    return found
-
-
 def measure(numbers: Iterable[int], *, rounds: int) -> dict[str, Times]:
     """Forget the names in turns: the store alone, and with all that tells others of it."""
     batches: dict[str, Batch] = {}
     for number in numbers:
-        batches[f"apply {number}"] = applying(f"weather {number}")
-        batches[f"invalidate {number}"] = invalidating(f"weather {number}")
+        batches[f"apply {number}"] = applying(tag_of(number))
+        batches[f"call {number}"] = invalidating(tag_of(number))
     return race(batches, rounds=rounds, turn=3)
 
 
@@ -133,6 +101,17 @@ def applying(name: str) -> Batch:
         return (perf_counter_ns() - began) / CALLS / 1000
 
     return batch
+
+
+def invalidate_once(number: int) -> float:
+    """Call it where all entries are fresh."""
+    from nothing_shared.cache import invalidate
+    from nothing_shared.causality import scope
+
+    with scope(), undisturbed():
+        began = perf_counter_ns()
+        invalidate(tag_of(number))
+        return (perf_counter_ns() - began) / 1000
 
 
 def invalidating(name: str) -> Batch:
@@ -173,49 +152,45 @@ def evicted_by_diskcache(numbers: Iterable[int]) -> dict[int, float]:
     return best
 
 
-def show(
-    report: Report,
-    numbers: list[int],
-    verified: dict[int, tuple[int, int, float]],
-    times: dict[str, Times],
-    peers: dict[int, float],
-) -> None:
-    head = [
-        "entries", "hits before", "after", "forgetting: best", "median",
-        "invalidate(): first", "best", "median", "diskcache evict(tag)",
-    ]  # fmt: skip
-    rows = []
-    for number in numbers:
-        before, after, first = verified[number]
-        apply, whole = times[f"apply {number}"], times[f"invalidate {number}"]
-        figures = (apply.best, apply.median, first, whole.best, whole.median)
-        rows.append(
-            [
-                f"{number:,}",
-                f"{before:,}",
-                f"{after:,}",
-                *(f"{figure:.1f}" for figure in figures),
-                f"{peers[number]:,.0f}" if number in peers else "-",
-            ]
-        )
-    report.say("", *table(head, rows), "")
-    report.figures["rows"] = [dict(zip(head, row, strict=True)) for row in rows]
-    judge(report, numbers, verified, times)
+HEAD = [
+    "entries", "hits before", "after", "forgetting: best", "median",
+    "invalidate(): first", "best", "median", "diskcache evict(tag)",
+]  # fmt: skip
 
 
-def judge(
-    report: Report,
-    numbers: list[int],
-    verified: dict[int, tuple[int, int, float]],
-    times: dict[str, Times],
-) -> None:
-    fewest, most = min(numbers), max(numbers)
-    few, many = times[f"apply {fewest}"], times[f"apply {most}"]
-    not_forgotten = sum(abs(verified[n][0] - n) + verified[n][1] for n in numbers)
+class Row(NamedTuple):
+    number: int
+    before: int
+    after: int
+    first: float
+    apply: Times
+    call: Times
+    evict: float | None
+
+    @property
+    def cells(self) -> list[str]:
+        apply, call = self.apply, self.call
+        times = (apply.best, apply.median, self.first, call.best, call.median)
+        evict = "-" if self.evict is None else f"{self.evict:,.0f}"
+        counts = (self.number, self.before, self.after)
+        return [*(f"{n:,}" for n in counts), *(f"{time:,.1f}" for time in times), evict]
+
+
+def show(report: Report, rows: list[Row]) -> None:
+    cells = [row.cells for row in rows]
+    report.say("", *table(HEAD, cells), "")
+    report.figures["rows"] = [dict(zip(HEAD, row, strict=True)) for row in cells]
+
+
+def judge(report: Report, rows: list[Row]) -> None:
+    few, many = rows[0], rows[-1]
+    wrong = sum(abs(row.number - row.before) + row.after for row in rows)
     report.judge(
-        Target(f"forgetting a name of {most:,} entries", many.best, 10, " us"),
-        Target(f"{most:,} entries to {fewest:,}", many.ratio(few), 1.5, " x"),
-        Target("entries that were no hit before, or one after", not_forgotten, 0),
+        Target(f"forgetting a name of {many.number:,} entries", many.apply.best, 10, " us"),
+        Target(
+            f"{many.number:,} entries to {few.number:,}", many.apply.ratio(few.apply), 1.5, " x"
+        ),
+        Target("entries that were no hit before, or are one after", wrong, 0),
     )
 
 

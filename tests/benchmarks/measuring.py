@@ -46,12 +46,15 @@ def race(batches: Mapping[str, Batch], *, rounds: int, turn: int) -> dict[str, T
     """
     taken: dict[str, list[float]] = {name: [] for name in batches}
     names = list(batches)
+    gc.collect()
+    gc.freeze()  # else the collections below go through all that is cached
     for number in range(rounds):
         first = number % len(names)
         for name in names[first:] + names[:first]:
             with undisturbed():
                 best = min(batches[name](number * turn + step) for step in range(turn))
             taken[name].append(best)
+    gc.unfreeze()
     return {name: Times(tuple(figures)) for name, figures in taken.items()}
 
 

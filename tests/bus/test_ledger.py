@@ -154,6 +154,16 @@ def test_a_node_that_leaves_without_a_goodbye_is_a_gap_once() -> None:
     assert ledger.vanished({SOUTH}) == []
 
 
+def test_what_a_gap_has_told_of_is_no_gap_again() -> None:
+    ledger = Ledger(Numbers())
+    ledger.begin({NORTH: 3, SOUTH: 9})
+    ledger.skip_to(NORTH, 5)
+    assert ledger.tail_gap(NORTH, 5) is None
+    assert hear(ledger, said(NORTH, 6)) == (True, None)
+    assert hear(ledger, said(SOUTH, 10)) == (True, None)
+    assert ledger.origins() == {NORTH, SOUTH}
+
+
 def test_to_begin_is_to_know_these_nodes_and_no_others() -> None:
     ledger = Ledger(Numbers())
     ledger.begin({NORTH: 3})

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,11 @@ import pytest
 
 from nothing_shared.bus import process as bus_process, publish
 from nothing_shared.bus.backends.local import LocalBus
-from nothing_shared.bus.ring import FILE_NAME
+from nothing_shared.bus.ring import FILE_NAME, Ring
+from nothing_shared.bus.roster import SIZE, Roster
 from nothing_shared.bus.signals import gap_detected
-from nothing_shared.node import layout, process, slots
+from nothing_shared.clock import SECOND
+from nothing_shared.node import Change, layout, process, slots
 from tests.bus import acts
 from tests.bus.cluster import Backend, Cluster, Node
 from tests.bus.contract import BusContract
@@ -96,6 +99,43 @@ def test_a_newcomer_beside_a_dead_node_is_told_of_no_gap(cluster: Cluster) -> No
     left = south.run(node_acts.lease_left)
     wait_until(lambda: south.run(node_acts.lease_left) > left, what="it looked at the roster")
     assert south.gaps() == []
+
+
+_announced: list[int] = []
+
+
+def announce_slowly() -> None:
+    process.on_announce(_announce_slowly)
+
+
+def _announce_slowly(node: process.Node, change: Change) -> None:
+    _announced.append(node.table.clock())
+    threading.Event().wait(0.3)
+
+
+def announced() -> list[int]:
+    return list(_announced)
+
+
+@pytest.mark.slow
+def test_a_heartbeat_counts_from_when_the_sweep_before_it_began(
+    cluster: Cluster, location: Path
+) -> None:
+    """However long the sweep took: a change that it came too late for is not covered by the beat."""
+    north = cluster.node("north", lease=2.0)
+    north.run(announce_slowly)
+    north.run(node_acts.intend, EVENT)
+    roster = Roster(Ring(location, extra=SIZE).extra, location / "unused.lock")
+    beats = set[int]()
+
+    def seen_enough() -> bool:
+        beats.update(seat.beat for seat in roster.seats())
+        return len(north.run(announced)) > 3
+
+    wait_until(seen_enough, 30, what="it swept several times")
+    swept = north.run(announced)
+    assert any(0 <= moment - beat < 0.1 * SECOND for beat in beats for moment in swept)
+    assert not any(0 < beat - moment < 0.3 * SECOND for beat in beats for moment in swept)
 
 
 # Settings

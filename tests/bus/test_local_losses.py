@@ -12,7 +12,7 @@ import pytest
 
 from nothing_shared.bus import BusError, publish
 from nothing_shared.bus.ring import FILE_NAME, Ring
-from nothing_shared.bus.roster import SIZE
+from nothing_shared.bus.roster import SEQUENCE, SIZE, Roster
 from nothing_shared.node import layout, slots
 from tests.bus import acts
 from tests.bus.cluster import Cluster, Node
@@ -117,3 +117,15 @@ def test_a_damaged_ring_is_a_gap(cluster: Cluster, location: Path) -> None:
     wait_until(node.gaps, what="the gap was declared")
     node.run(acts.say, "sold", 1)
     wait_until(lambda: node.heard() == [1], what="the next was heard")
+
+
+def test_a_last_message_that_was_lost_is_found_by_the_number_that_its_sender_reached(
+    cluster: Cluster, location: Path
+) -> None:
+    north, south = cluster.node("north"), cluster.node("south", "sold")
+    north.stop()
+    seats = Roster(Ring(location, extra=SIZE).extra, location / "unused.lock")
+    (seat,) = [seat for seat in seats.seats() if seat.origin == table_of(north).id]
+    seats.note(seat.cell, SEQUENCE, seat.sequence + 1)
+    wait_until(south.gaps, what="the gap was declared")
+    assert south.gaps()[0].reason == "missing last numbers"

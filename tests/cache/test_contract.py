@@ -12,6 +12,8 @@ from django.test.utils import override_settings
 
 from nothing_shared.cache.backends import MachineCache
 from nothing_shared.causality.scopes import begin
+from nothing_shared.node import slots
+from nothing_shared.node.change import Change
 
 
 def test_mutable_values_are_nobody_elses(cache: MachineCache) -> None:
@@ -149,3 +151,20 @@ def in_another_thread(function: Any) -> Any:
     thread.start()
     thread.join()
     return answers[0]
+
+
+def test_counting_up_does_not_hide_a_change_that_came_meanwhile(
+    cache: MachineCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.set("n", 1, depends_on=["source"])
+    table = cache._store.table
+    apply = table.apply
+
+    def overtaken(*args: Any, **kwargs: Any) -> int:
+        monkeypatch.undo()
+        apply(Change((slots.name("source"),)))
+        return apply(*args, **kwargs)
+
+    monkeypatch.setattr(table, "apply", overtaken)
+    assert cache.incr("n") == 2
+    assert cache.get("n") is None, "what it was counted up from is old"

@@ -201,6 +201,14 @@ def test_a_page_is_kept_per_header_that_it_varies_on(cache: MachineCache) -> Non
     assert ask(headers={"X-Plan": "b"}) == "1"
 
 
+def test_a_page_is_kept_per_authorization(cache: MachineCache) -> None:
+    ask = page_view()
+    assert ask() == "0"
+    assert ask(headers={"Authorization": "Bearer a"}) == "1"
+    assert ask(headers={"Authorization": "Bearer b"}) == "2"
+    assert ask(headers={"Authorization": "Bearer a"}) == "1"
+
+
 @pytest.mark.parametrize("path", ["/?cookie=1", "/?csrf=1"])
 def test_a_page_for_one_client_is_not_kept(cache: MachineCache, path: str) -> None:
     ask = page_view()

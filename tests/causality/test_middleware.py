@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import caches
+from django.core.signals import request_started
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.test import RequestFactory, override_settings
@@ -444,6 +445,26 @@ def test_a_request_made_by_a_view_is_a_part_of_its_request() -> None:
     assert browser.ticket.slots == {slots.name("weather")}
     Browser().visit(lambda request: (seen.append(set(current()._reads)), read(request))[1])
     assert seen[-1] == set(), "the next request is another"
+
+
+@pytest.mark.django_db
+def test_what_was_read_between_the_requests_start_and_the_middleware_belongs_to_it() -> None:
+    """Receivers of ``request_started``, and middleware that stands first all the same."""
+    seen: list[Any] = []
+
+    def early(**kwargs: Any) -> None:
+        current().read_table("default", "tenants")
+
+    def view(request: HttpRequest) -> HttpResponse:
+        seen.append(set(current()._reads))
+        return HttpResponse()
+
+    for _ in range(2):
+        request_started.send(sender=None, environ={})
+        early()
+        Browser().visit(view)
+        Browser().visit(view)
+    assert seen == [{("default", "tenants")}, set()] * 2
 
 
 def test_an_exception_that_passes_through_ends_the_request() -> None:

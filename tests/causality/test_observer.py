@@ -369,6 +369,35 @@ def test_after_an_unknown_write_a_transaction_takes_nothing_from_the_cache(
         assert cache.get_or_set("name", lambda: name_of(site, 1), 600) == "Le Guin"
 
 
+def test_what_a_rolled_back_transaction_showed_is_not_kept(site: str, cache: MachineCache) -> None:
+    """Objects in memory still have the values that never were."""
+    with contextlib.suppress(KeyError), transaction.atomic(using=site):
+        rename(site, 1, "never was")
+        cache.set("set", "never was")
+        seen = name_of(site, 1)
+        derived = cache.get_or_set("derived", lambda: cache.get("set"), 600)
+        assert seen == derived == "never was"
+        raise KeyError
+    cache.get_or_set("name", lambda: seen, 600)
+    assert elsewhere(lambda: [cache.get("name"), cache.get("derived")]) == [None, None]
+    begin()
+    assert cache.get_or_set("name", lambda: name_of(site, 1), 600) == "Ursula"
+    begin()
+    assert cache.get("name") == "Ursula", "the next unit of work keeps it"
+
+
+def test_what_a_script_read_before_it_wrote_is_not_kept(site: str, cache: MachineCache) -> None:
+    """Though it never said where its unit of work ends."""
+
+    def script() -> None:
+        seen = name_of(site, 1)
+        rename(site, 1, "Le Guin")
+        cache.get_or_set("name", lambda: seen, 600)
+
+    contextvars.Context().run(script)
+    assert elsewhere(lambda: cache.get("name")) is None
+
+
 def test_what_was_set_in_a_rolled_back_transaction_is_not_seen_in_the_next(
     site: str, cache: MachineCache
 ) -> None:
@@ -438,6 +467,7 @@ def test_a_half_read_iterator_holds_its_snapshot_for_its_unit_of_work(
     reading.close()
     begin()
     assert fill() == "Le Guin"
+    wait_until(lambda: (begin(), fill(), begin(), cache.get("name"))[-1], what="it to be kept")
 
 
 # What others do with the connection ---------------------------------------------------------------

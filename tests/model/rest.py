@@ -57,12 +57,16 @@ def _attach(world: World, process: Process) -> None:
 
 
 def _finish(world: World, threads: list[Thread]) -> None:
+    """Run requests to their end, and the agents with them, for whose locks they may be waiting."""
     limit = world.steps + ENDLESS
     while threads:
+        agents = [process.agent for process in world.processes if process.agent is not None]
         threads = [thread for thread in threads if world.step(thread)]
+        for agent in agents:
+            world.step(agent)
         world.now += 1
         if world.steps > limit:
-            raise AssertionError(f"a request does not end: {threads}")
+            raise AssertionError(f"{len(threads)} requests do not end")
 
 
 def _rounds(world: World) -> None:
