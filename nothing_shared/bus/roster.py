@@ -46,8 +46,7 @@ class Roster:
 
         The caller holds the ring's lock.
         """
-        seats = {self._words[cell * WORDS]: cell for cell in range(CELLS)}
-        cell = seats.get(origin)
+        cell = next((seat.cell for seat in self.seats() if seat.origin == origin), None)
         is_new = cell is None
         if cell is None:
             cell = next((cell for cell in range(CELLS) if not self._is_taken(cell)), None)
@@ -89,11 +88,10 @@ class Roster:
 
     def seats(self) -> Iterator[Seat]:
         """Yield all cells that have an origin, its processes living or not."""
-        words = self._words.tolist()
-        for cell in range(CELLS):
-            origin, sequence, cursor, term, beat = words[cell * WORDS : cell * WORDS + 5]
+        for cell, origin in enumerate(self._words[ORIGIN::WORDS].tolist()):
             if origin:
-                yield Seat(cell, origin, sequence, cursor, term, beat)
+                at = cell * WORDS
+                yield Seat(cell, *self._words[at : at + 5].tolist())
 
     def living(self) -> list[Seat]:
         """Return the nodes with a living process. The caller holds the ring's lock."""

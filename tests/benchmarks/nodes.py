@@ -147,7 +147,7 @@ def sell(pks: Sequence[int], interval: float) -> list[int]:
     due = time.monotonic()
     for pk in pks:
         due += interval
-        time.sleep(max(due - time.monotonic(), 0))
+        threading.Event().wait(max(due - time.monotonic(), 0))
         with scope(), transaction.atomic():
             Stall.objects.filter(pk=pk).update(sold=F("sold") + 1)
             sent.append(boottime_ns())

@@ -14,20 +14,22 @@ __all__ = ["Report", "Target", "main", "table"]
 
 @dataclass(frozen=True)
 class Target:
-    """A figure that must not be over its bound."""
+    """A figure that must not be over its bound, or not under it."""
 
     claim: str
     figure: float
     bound: float
     unit: str = ""
+    is_floor: bool = False
 
     @property
     def is_met(self) -> bool:
-        return self.figure <= self.bound
+        return self.figure >= self.bound if self.is_floor else self.figure <= self.bound
 
     def __str__(self) -> str:
-        word = "PASS" if self.is_met else "FAIL"
-        return f"{word}  {self.claim}: {self.figure:.3g}{self.unit} (at most {self.bound:.3g}{self.unit})"
+        word, limit = "PASS" if self.is_met else "FAIL", "least" if self.is_floor else "most"
+        figure, bound = f"{self.figure:.3g}{self.unit}", f"{self.bound:.3g}{self.unit}"
+        return f"{word}  {self.claim}: {figure} (at {limit} {bound})"
 
 
 @dataclass

@@ -360,12 +360,15 @@ def test_no_cookie_header_whatever_it_says_makes_an_error_or_a_change(
     node: process.Node, name: str, value: str
 ) -> None:
     header = f"ns_ticket_{name}={value}".encode("utf-8", "surrogatepass").decode("latin-1")
-    before = node.table.changed[slots.ANY]
+    before = node.table.changed.tolist()
     request = RequestFactory().get("/", headers={"cookie": header})
     response = CausalityMiddleware(read)(request)
     assert isinstance(response, HttpResponse)
     assert response.status_code == 200
-    assert node.table.changed[slots.ANY] == before
+    after = node.table.changed.tolist()
+    # On a machine with more to do the node may have been deaf meanwhile: that is no client's doing.
+    deaf = before[slots.EPOCH] != after[slots.EPOCH]
+    assert deaf or after == before
 
 
 def test_a_node_without_tomorrows_key_loses_nothing_that_was_signed_with_it() -> None:

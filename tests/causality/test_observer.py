@@ -277,7 +277,8 @@ def test_a_block_interrupted_in_its_commit_is_heard_at_the_next_look(
         rename(site, 2, "Butler")
     assert ear.heard(2)
     assert settled(node)
-    assert len({id(node.intents.claim()) for _ in range(3)}) == 3, "each intent is there once"
+    claimed = [node.intents.claim() for _ in range(3)]
+    assert len(set(map(id, claimed))) == 3, "each intent is there once"
 
 
 def test_what_a_closed_connection_had_written_counts_as_committed_until_its_session_ends(

@@ -15,6 +15,8 @@ from tests.cluster.harness import Cluster, WorkerProcess
 from tests.cluster.test_kill_points import DIE, IN_A_TRANSACTION, OF_A_FILL, OF_A_WRITE
 from tests.wait import wait_until
 
+pytestmark = pytest.mark.slow
+
 LEASE = 0.5
 BOUND = 6 * LEASE
 """Seconds: what is stated is a small multiple of the lease; a loaded machine takes its share, too."""
@@ -141,7 +143,6 @@ class Site:
         return all(worker(code) == answer for worker in self.workers)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_no_answer_is_older_than_a_few_leases(
     make_cluster: Callable[..., Cluster], seed: int

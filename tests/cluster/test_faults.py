@@ -14,13 +14,15 @@ from tests.cluster.harness import Cluster, WorkerProcess
 from tests.servers import PostgreSQLServer, postgresql
 from tests.wait import wait_until
 
+pytestmark = pytest.mark.slow
+
 LEASE = 0.5
 AGENT = "process.current().table.words[layout.AGENT_PID]"
 STANDING = "process.current().intents.standing()"
 
 STOP = """
-import signal
-def stop(*args, **kwargs): os.kill(os.getpid(), signal.SIGSTOP)
+import signal, threading
+def stop(*args, **kwargs): signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
 def stop_after(function):
     stops = iter([stop])
     def stopping(*args, **kwargs):
@@ -240,7 +242,6 @@ IN_ANY_LEVEL = pytest.mark.parametrize(
 )
 
 
-@pytest.mark.slow
 @IN_ANY_LEVEL
 @pytest.mark.parametrize("way", ["sold", "plain_sold"])
 @pytest.mark.parametrize("where", ["b", "a"])
@@ -257,7 +258,6 @@ def test_on_postgresql_a_fill_that_a_write_overtook_is_not_served(
     wait_until(lambda: reader("tier(1)") == "l1", what="it to be kept")
 
 
-@pytest.mark.slow
 @IN_ANY_LEVEL
 def test_on_postgresql_a_fill_in_a_transaction_is_never_older_than_it_is_thought(
     on_postgresql: Cluster,
@@ -275,7 +275,6 @@ def test_on_postgresql_a_fill_in_a_transaction_is_never_older_than_it_is_thought
         assert reader("sold(1)") == writer("sold(1)") == 1
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("way", ["in a transaction", "in autocommit"])
 def test_a_commit_that_outlives_its_killed_client_is_heard_when_it_is_done(
     on_postgresql: Cluster, way: str
@@ -318,7 +317,6 @@ sleepers
     wait_until(lambda: all(other("tier(1)") == "l1" for other in others), what="hits")
 
 
-@pytest.mark.slow
 def test_on_postgresql_a_terminated_session_is_heard_if_it_had_committed(
     on_postgresql: Cluster,
 ) -> None:

@@ -6,8 +6,12 @@ import shutil
 import signal
 from collections.abc import Callable
 
+import pytest
+
 from tests.cluster.harness import Cluster, WorkerProcess
 from tests.wait import wait_until
+
+pytestmark = pytest.mark.slow
 
 CLIENT = """
 from django.test import Client

@@ -11,6 +11,8 @@ from tests.cluster.harness import Cluster, WorkerProcess
 from tests.cluster.zygote import Zygote
 from tests.wait import wait_until
 
+pytestmark = pytest.mark.slow
+
 DIE = """
 import signal
 def die(*args, **kwargs): os.kill(os.getpid(), signal.SIGKILL)

@@ -12,6 +12,8 @@ from tests.cluster.harness import Cluster
 from tests.cluster.web import PRELOAD, WebServer, serving
 from tests.wait import wait_until
 
+pytestmark = pytest.mark.slow
+
 FORK = """
 import fcntl, json, warnings
 from django.db import connections
@@ -112,7 +114,6 @@ outcome
     assert said == ["excluded", "excluded"]
 
 
-@pytest.mark.slow
 def test_eight_workers_of_a_preloading_gunicorn_hit_fill_write_and_are_heard(
     make_cluster: Callable[..., Cluster],
 ) -> None:

@@ -7,6 +7,8 @@ import pytest
 from tests.cluster.harness import Cluster
 from tests.wait import wait_until
 
+pytestmark = pytest.mark.slow
+
 WAYS = ["sold", "plain_sold"]
 
 

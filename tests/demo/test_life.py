@@ -20,6 +20,8 @@ from tests.wait import wait_until
 
 from .running import ROOT, Demo, Visitor
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
 def test_it_stops_cleanly_with_all_its_processes(tmp_path: Path, number: signal.Signals) -> None:
@@ -32,7 +34,6 @@ def test_it_stops_cleanly_with_all_its_processes(tmp_path: Path, number: signal.
         assert demo.said.endswith("Ready.\n\nStopped.\n"), demo.said
 
 
-@pytest.mark.slow
 def test_it_can_be_stopped_while_it_starts(tmp_path: Path) -> None:
     with Demo(tmp_path / "site") as demo:
         wait_until(lambda: demo.processes() and "First start" in demo.said, 60)
@@ -60,7 +61,6 @@ def test_clients_who_dawdle_hold_up_nobody(demo: Demo) -> None:
         assert monotonic() - started < 4  # gunicorn gives each of them five seconds
 
 
-@pytest.mark.slow
 def test_it_stops_while_clients_dawdle(tmp_path: Path) -> None:
     with Demo(tmp_path / "site", "--nodes", "1") as demo:
         demo.ready()
@@ -79,7 +79,6 @@ def test_no_process_outlives_a_killed_parent(tmp_path: Path) -> None:
         wait_until(lambda: not demo.processes(), 30)
 
 
-@pytest.mark.slow
 def test_a_node_that_dies_is_reported_and_the_others_go_on(tmp_path: Path) -> None:
     with Demo(tmp_path / "site", "--nodes", "2") as demo:
         demo.ready()
@@ -91,7 +90,6 @@ def test_a_node_that_dies_is_reported_and_the_others_go_on(tmp_path: Path) -> No
         assert demo.stop() == 0
 
 
-@pytest.mark.slow
 def test_it_ends_when_its_last_node_has(tmp_path: Path) -> None:
     with Demo(tmp_path / "site", "--nodes", "1", "--workers", "1") as demo:
         demo.ready()
@@ -99,7 +97,6 @@ def test_it_ends_when_its_last_node_has(tmp_path: Path) -> None:
         assert demo.process.wait(30) == 1
 
 
-@pytest.mark.slow
 def test_five_nodes_are_five_nodes(tmp_path: Path) -> None:
     with Demo(tmp_path / "site", "--nodes", "5", "--workers", "1") as demo:
         demo.ready()
@@ -114,7 +111,6 @@ def test_five_nodes_are_five_nodes(tmp_path: Path) -> None:
         ] * 5
 
 
-@pytest.mark.slow
 def test_a_second_start_finds_everything_as_it_was(tmp_path: Path) -> None:
     directory = tmp_path / "site"
     with Demo(directory, "--nodes", "1", "--workers", "1") as demo:

@@ -12,6 +12,8 @@ from PIL import Image
 
 from .running import Demo, Visitor
 
+pytestmark = pytest.mark.slow
+
 CHROMIUM = shutil.which("chromium")
 CHROMIUM_OPTIONS = [
     "--headless",
@@ -155,7 +157,7 @@ def test_a_browser_renders_the_programme(demo: Demo, chromium: list[str]) -> Non
     [
         ("programme", "/", (1280, 1600)),
         ("event", "/events/2/", (1280, 1200)),
-        pytest.param("narrow", "/", (500, 1600), marks=pytest.mark.slow),
+        ("narrow", "/", (500, 1600)),
     ],
 )
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -35,9 +35,9 @@ def test_every_promise_holds_in_all_weathers(block: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("block", range(10))
+@pytest.mark.parametrize("block", range(5))
 def test_every_promise_holds_in_many_more_schedules(block: int) -> None:
-    for seed in range(1_000_000 + block * 5_000, 1_000_000 + (block + 1) * 5_000):
+    for seed in range(1_000_000 + block * 2_000, 1_000_000 + (block + 1) * 2_000):
         run(seed)
 
 

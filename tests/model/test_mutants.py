@@ -9,6 +9,8 @@ from .oracle import Violation
 from .profiles import PROFILES
 from .schedule import run
 
+pytestmark = pytest.mark.slow
+
 ENOUGH = 2_500
 
 
