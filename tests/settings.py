@@ -14,9 +14,11 @@ NAME_OF_DIRECTORY = "NOTHING_SHARED_TESTS_DIRECTORY"
 
 
 def directory_of_this_run() -> Path:
-    if given := os.environ.get(NAME_OF_DIRECTORY):
+    given = os.environ.get(NAME_OF_DIRECTORY)
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    if given and given.endswith(worker):
         return Path(given)
-    made = tempfile.mkdtemp(prefix="nothing-shared-tests-")
+    made = tempfile.mkdtemp(prefix="nothing-shared-tests-", suffix=worker)
     os.environ[NAME_OF_DIRECTORY] = made
     atexit.register(remove, Path(made), maker=os.getpid())
     return Path(made)

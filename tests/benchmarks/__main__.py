@@ -12,13 +12,18 @@ from pathlib import Path
 BENCHMARKS = ("cache", "invalidation", "propagation", "hit_ratio")
 
 
-def main() -> int:
+def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}")
     parser.add_argument("--quick", action="store_true", help="a few rounds: shows that they work")
-    chosen = parser.parse_args()
+    chosen = parser.parse_args(words)
     if unknown := sorted(set(chosen.names) - set(BENCHMARKS)):
         parser.error(f"no such benchmark: {', '.join(unknown)}")
+    return chosen
+
+
+def main() -> int:
+    chosen = arguments()
     with tempfile.TemporaryDirectory() as directory:
         verdicts = [
             verdict

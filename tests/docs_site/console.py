@@ -86,6 +86,12 @@ def demo_site(words: list[str]) -> None:
     arguments(words)
 
 
+def benchmarks(words: list[str]) -> None:
+    from tests.benchmarks.__main__ import arguments
+
+    arguments(words)
+
+
 def gunicorn(words: list[str]) -> None:
     from gunicorn.app.wsgiapp import WSGIApplication
 
@@ -107,6 +113,7 @@ PROGRAMS: dict[str, Callable[[list[str]], None]] = {
     "gunicorn": gunicorn,
     "pip": pip,
     "pytest": exists("pytest"),
+    "tests.benchmarks": benchmarks,
     "tests.reference": exists("tests.reference"),
     "venv": exists("venv"),
     "curl": lambda words: None,
