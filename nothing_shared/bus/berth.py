@@ -44,14 +44,18 @@ class Berth:
         """Write a message; the caller holds the ring's lock."""
         words = self._node.table.words
         sent = self._node.table.clock() if sent is None else sent
-        sequence = words[layout.SEQUENCE] + 1
+        sequence = words[layout.SEQUENCE] + (kind is not Kind.HEARTBEAT)
         packet = seal(Message(self._node.table.id, sequence, sent, kind, topic, payload))
         # The number is spent before the packet stands: a sender killed in between is a gap to all.
         words[layout.SEQUENCE] = sequence
         self.note(roster.SEQUENCE, sequence)
         if kind is Kind.HEARTBEAT:
             self.note(roster.BEAT, sent)
-        self.ring.append(packet)
+        self.ring.append(self.packed(topic, packet))
+
+    def packed(self, topic: str, packet: bytes) -> bytes:
+        """Return what stands on the ring."""
+        return packet
 
     def say_alive(self, seal: Seal, *, since: int) -> None:
         """Send a heartbeat that counts from when the sweep before it began, however long that took."""
@@ -66,12 +70,16 @@ class Berth:
             if is_heard and self.ring.room(seat.cursor) < self.ring.size // 4:
                 raise BusFull(f"a node on the ring {self.ring.path} has yet to read most of it")
 
-    def leave(self, seal: Seal) -> None:
-        """Say goodbye if no other process of the node lives; the caller holds the ring's lock."""
+    def leave(self, seal: Seal) -> bool:
+        """Say goodbye if no other process of the node lives; the caller holds the ring's lock.
+
+        Says whether it did.
+        """
         says_goodbye = self.roster.is_last(self.cell) and not self._node.intents.standing()
         if says_goodbye:
             self.append(Kind.BYE, "", None, seal)
         self.roster.leave(self.cell, is_last=says_goodbye)
+        return says_goodbye
 
     def vanish(self) -> None:
         """Leave without a word: if no other process of the node lives, it is a gap to all."""

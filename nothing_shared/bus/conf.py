@@ -20,10 +20,15 @@ class BusSettings:
         "nothing_shared.bus.backends.local.LocalBus",
         "Dotted path of the backend. The default needs no server and joins the nodes of one machine.",
     )
-    location: Path | None = option(
+    location: str | Path | None = option(
         None,
-        "Where the bus is. `LocalBus`: a directory that all nodes of the machine name alike. "
-        "`None`: one per user and project.",
+        "Where the bus is. `LocalBus`: a directory that all nodes of the machine name alike, by "
+        "default one per user and project. `NatsBus` and `RedisBus`: a URL.",
+    )
+    database: str = option(
+        "default",
+        "Alias of the database that holds the roster of a bus between machines, and the outbox of "
+        "`PostgresBus`.",
     )
     namespace: str = option(
         "default", "Sites that share a bus tell their messages apart by this name and their keys."

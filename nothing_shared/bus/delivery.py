@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.db import close_old_connections
 
 from nothing_shared.bus.ledger import Gap
 from nothing_shared.bus.message import Message
-from nothing_shared.bus.topics import subscriptions
+from nothing_shared.bus.topics import Subscription, subscriptions
 from nothing_shared.node import layout
 
-__all__ = ["Delivery"]
+__all__ = ["Delivery", "call"]
 
 logger = logging.getLogger("nothing_shared.bus")
 
@@ -37,7 +37,7 @@ class Delivery:
             self._overflow = Gap("an agent ended before it had handed out all messages")
 
     def message(self, message: Message) -> None:
-        if next(subscriptions(message.topic), None) is None:
+        if next(_fleeting(message.topic), None) is None:
             return
         try:
             self._queue.put_nowait(message)
@@ -68,16 +68,21 @@ class Delivery:
             if isinstance(item, Gap):
                 await self._tell_of(item)
             else:
-                for known in subscriptions(item.topic):
-                    await _call(known.handler, item)
+                for known in _fleeting(item.topic):
+                    await call(known.handler, item)
 
     async def _tell_of(self, gap: Gap) -> None:
         for known in subscriptions():
             if known.on_gap is not None:
-                await _call(known.on_gap, gap)
+                await call(known.on_gap, gap)
 
 
-async def _call(handler: Callable[[Any], Any], argument: object) -> None:
+def _fleeting(topic: str) -> Iterator[Subscription]:
+    return (known for known in subscriptions(topic) if not known.is_durable)
+
+
+async def call(handler: Callable[[Any], Any], argument: object) -> bool:
+    """Run a handler, a sync one in a thread; log what it raises, and say whether it succeeded."""
     try:
         if inspect.iscoroutinefunction(handler):
             await handler(argument)
@@ -85,6 +90,8 @@ async def _call(handler: Callable[[Any], Any], argument: object) -> None:
             await asyncio.to_thread(_call_sync, handler, argument)
     except Exception:
         logger.exception("the bus handler %r failed", handler)
+        return False
+    return True
 
 
 def _call_sync(handler: Callable[[Any], Any], argument: object) -> None:

@@ -30,34 +30,51 @@ class Gap:
     last: int | None = None
 
 
+def _repeats(message: Message) -> bool:
+    return message.kind is Kind.HEARTBEAT
+
+
 class Ledger:
     """Judges each message by its number. None is tolerated: one missing number is a gap."""
 
     def __init__(self, numbers: Numbers) -> None:
         self._numbers = numbers
+        self.departed: set[int] = set()
+        """Nodes whose goodbye was heard."""
 
     def is_new(self, message: Message) -> bool:
-        """Say whether the message has not been heard before."""
+        """Say whether the message has not been heard before; a heartbeat repeats the last number."""
         last = self._numbers.get(message.origin)
-        return last is None or message.sequence > last
+        return last is None or message.sequence + _repeats(message) > last
+
+    def is_unknown(self, origin: int) -> bool:
+        return self._numbers.get(origin) is None
 
     def gap_before(self, message: Message) -> Gap | None:
         """Return what is missing between the last message heard of this origin and this one."""
         last = self._numbers.get(message.origin)
+        before = message.sequence - 1 + _repeats(message)
         if last is None:
             if message.kind is Kind.HELLO:
                 return None
-            return Gap("an unknown node", message.origin, None, message.sequence - 1)
-        if message.sequence > last + 1:
-            return Gap("missing numbers", message.origin, last + 1, message.sequence - 1)
+            return Gap("an unknown node", message.origin, None, before)
+        if before > last:
+            return Gap("missing numbers", message.origin, last + 1, before)
         return None
 
     def heard(self, message: Message) -> None:
         """Note the message as handled: after its effect, so that a killed agent's heir repeats it."""
         if message.kind is Kind.BYE:
             self._numbers.discard(message.origin)
+            self.departed.add(message.origin)
         else:
             self._numbers[message.origin] = message.sequence
+            self.departed.discard(message.origin)
+
+    def forget(self, origin: int) -> None:
+        """Forget a node that has left, and all of whose messages are accounted for."""
+        self._numbers.discard(origin)
+        self.departed.discard(origin)
 
     def tail_gap(self, origin: int, sent: int) -> Gap | None:
         """Compare with the number that a sender is known to have reached."""

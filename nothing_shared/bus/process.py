@@ -13,7 +13,7 @@ from nothing_shared.bus.backends.base import BaseBus
 from nothing_shared.bus.conf import SETTING, BusSettings, bus_settings
 from nothing_shared.bus.receiver import Receiver
 from nothing_shared.conf import InvalidSetting
-from nothing_shared.node import agent, process
+from nothing_shared.node import agent, hooks
 from nothing_shared.node.change import Change
 from nothing_shared.node.process import Node
 
@@ -39,6 +39,7 @@ def _hashable(settings: BusSettings) -> BusSettings:
     return BusSettings(
         settings.backend,
         settings.location,
+        settings.database,
         settings.namespace,
         settings.max_pending,
         repr(sorted(settings.options.items())),  # type: ignore[arg-type]
@@ -59,14 +60,19 @@ def _make(settings: BusSettings) -> BaseBus:
 
 def install() -> None:
     """Let changes travel: called by every app that rests on the bus."""
-    process.on_open(_join)
-    process.on_announce(_announce)
-    process.on_close(_leave)
+    hooks.on_open(_join)
+    hooks.on_stranger(_introduce)
+    hooks.on_announce(_announce)
+    hooks.on_close(_leave)
     agent.duties.setdefault("bus", _listen)
 
 
 def _join(node: Node) -> None:
     current().join(node)
+
+
+def _introduce(node: Node) -> None:
+    current().introduce(node)
 
 
 def _announce(node: Node, change: Change) -> None:
@@ -79,7 +85,9 @@ def _leave(node: Node) -> None:
 
 async def _listen(node: Node) -> None:
     bus, settings = current(), bus_settings()
-    receiver = Receiver(node, bus.signer, max_pending=settings.max_pending)
+    receiver = Receiver(
+        node, bus.signer, max_pending=settings.max_pending, is_one_machine=bus.is_one_machine
+    )
     async with asyncio.TaskGroup() as group:
         group.create_task(receiver.delivery.run())
         group.create_task(bus.listen(node, receiver))

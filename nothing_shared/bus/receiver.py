@@ -24,39 +24,63 @@ logger = logging.getLogger("nothing_shared.bus")
 class Receiver:
     """Takes packets in the order in which the backend has them."""
 
-    def __init__(self, node: Node, signer: Signer, *, max_pending: int) -> None:
+    def __init__(
+        self, node: Node, signer: Signer, *, max_pending: int, is_one_machine: bool = True
+    ) -> None:
         self.node = node
         self.ledger = Ledger(Peers(node.table))
         self.lease = Lease(node.lease, node.table.id)
         self.delivery = Delivery(node.table.words, max_pending)
-        self._signer = signer
+        self.signer = signer
+        self._is_one_machine = is_one_machine
         self._warned: set[str] = set()
+        self.echoes: dict[int, int] = {}
+        """When each other node said the last thing that was heard of it, on its own clock."""
+        self.is_joining = False
+        """Whether nodes may be unknown because this one has only begun to listen."""
         self.was_greeted = False
         """Whether a new node waits to hear that this one lives."""
 
     def packet(self, packet: bytes) -> None:
         """Act on one packet; what this site did not sign changes nothing."""
         try:
-            message = unseal(packet, self._signer)
+            message = unseal(packet, self.signer)
         except (Unreadable, ValueError, RecursionError) as failure:
             self._drop(str(failure))
             return
         if not self.ledger.is_new(message):
             return
         gap = self.ledger.gap_before(message)
-        if gap is not None:
+        if gap is not None and self.is_joining and self.ledger.is_unknown(message.origin):
+            self.node.table.forget_everything()
+        elif gap is not None:
             self.gap(gap)
         self._act(message)
         self.ledger.heard(message)
 
     def _act(self, message: Message) -> None:
         if message.kind in (Kind.HEARTBEAT, Kind.HELLO):
-            self.lease.beat(message.origin, message.sent)
+            self._note_life(message)
             self.was_greeted |= message.kind is Kind.HELLO
         elif message.topic == changes.TOPIC:
             self._take_change(message)
         elif message.kind is Kind.MESSAGE:
             self.delivery.message(message)
+
+    def _note_life(self, message: Message) -> None:
+        """Note when a node has shown life, on this node's clock.
+
+        The clocks of other machines say nothing here. But a heartbeat that answers one of this
+        node's own was sent after that.
+        """
+        if self._is_one_machine or message.origin == self.node.table.id:
+            self.lease.beat(message.origin, message.sent)
+            return
+        self.echoes[message.origin] = max(message.sent, self.echoes.get(message.origin, 0))
+        answers = message.payload if isinstance(message.payload, dict) else {}
+        answered = answers.get(f"{self.node.table.id:x}", 0)
+        if answered:
+            self.lease.beat(message.origin, answered)
 
     def _take_change(self, message: Message) -> None:
         try:
@@ -77,6 +101,7 @@ class Receiver:
         words = self.node.table.words
         if until > words[layout.LEASE_UNTIL]:
             words[layout.LEASE_UNTIL] = until
+            self.is_joining = False
 
     def _drop(self, reason: str) -> None:
         if reason not in self._warned:

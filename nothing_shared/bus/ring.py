@@ -58,6 +58,11 @@ class Ring:
         return self._words[HEAD]
 
     @property
+    def first(self) -> int:
+        """The position of the first packet that a ring has ever held."""
+        return HEADER
+
+    @property
     def max_packet(self) -> int:
         return self.size // 8
 

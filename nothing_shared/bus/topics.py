@@ -32,23 +32,37 @@ class Subscription:
     topic: str
     handler: Handler
     on_gap: GapHandler | None = None
+    is_durable: bool = False
+    group: str = ""
 
 
 _subscriptions: list[Subscription] = []
 
 
-def subscribe(topic: str, *, on_gap: GapHandler | None = None) -> Callable[[Handler], Handler]:
+def subscribe(
+    topic: str, *, on_gap: GapHandler | None = None, durable: bool = False, group: str = ""
+) -> Callable[[Handler], Handler]:
     """Have a function called with each message of a topic, once per node, in the node's agent.
 
     The function may be sync or async, gets a :class:`~nothing_shared.bus.Message`, and may not run
     at all (a killed agent) or run twice (its heir): see the backend's guarantee. ``on_gap`` is
     called when messages of any topic may have been missed. ``"*"`` is every topic of the site.
+
+    With ``durable`` a message waits in the broker until a handler has returned without an error: it
+    is called again and again until then, and again for what came while its node was away, so it
+    looks at ``message.id`` where acting twice would hurt. With ``group``, which implies that, one
+    node of all that name the group gets each message. ``manage.py check`` refuses both where the
+    backend can't do it. Raises ValueError for a topic that can't be one.
     """
     if topic.startswith(RESERVED):
         raise ValueError(f"topic={topic!r}: topics that begin with {RESERVED!r} are not for sites")
 
+    is_durable = durable or bool(group)
+    if is_durable and topic == EVERY:
+        raise ValueError("every topic at once can't be durable: name the topics")
+
     def register(handler: Handler) -> Handler:
-        _subscriptions.append(Subscription(topic, handler, on_gap))
+        _subscriptions.append(Subscription(topic, handler, on_gap, is_durable, group))
         return handler
 
     return register

@@ -15,7 +15,7 @@ from nothing_shared.causality.pending import settle_all
 from nothing_shared.causality.schema import schema_for
 from nothing_shared.causality.sessions import may_still_commit
 from nothing_shared.node import process, slots
-from nothing_shared.node.process import on_orphan
+from nothing_shared.node.hooks import on_orphan
 
 __all__ = ["install", "is_installed"]
 

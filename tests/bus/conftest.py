@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from nothing_shared.bus import topics
-from tests.bus.cluster import Backend, Cluster
+from tests.bus.cluster import Backend, Cluster, Node
 from tests.node.workers import Workers, workers as started_workers
 
 
@@ -44,6 +45,12 @@ class Local(Backend):
     def small(self) -> dict[str, Any]:
         return {**self.settings(), "OPTIONS": {"RING_BYTES": 2**16}}
 
+    @contextmanager
+    def clogged(self, reader: Node) -> Iterator[None]:
+        reader.stop()
+        yield
+        reader.go_on()
+
 
 @pytest.fixture
 def backend(tmp_path: Path) -> Backend:
@@ -52,7 +59,7 @@ def backend(tmp_path: Path) -> Backend:
 
 @pytest.fixture
 def cluster(backend: Backend, workers: Workers, tmp_path: Path) -> Cluster:
-    return Cluster(workers, tmp_path, bus=backend.settings())
+    return Cluster(workers, tmp_path, bus=backend.settings(), databases=backend.databases())
 
 
 @pytest.fixture

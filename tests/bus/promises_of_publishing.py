@@ -252,11 +252,10 @@ class PromisesOfPublishing:
         cluster.bus = backend.small()
         north = cluster.node("north", "sold", lease=30.0)
         south = cluster.node("south", "sold", lease=30.0)
-        south.stop()
-        assert north.run(say_until_full, "sold", 1000)
-        before = north.run(node_acts.now)
-        assert north.run(change_many_times, 400)
-        south.go_on()
+        with backend.clogged(south):
+            assert north.run(say_until_full, "sold", 1000)
+            before = north.run(node_acts.now)
+            assert north.run(change_many_times, 400)
         wait_until(south.gaps, what="the gap was declared")
         assert south.run(node_acts.changed, EVENT) > before
         wait_until(lambda: south.run(acts.gaps_told), what="the site's handlers were told")

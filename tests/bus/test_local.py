@@ -13,7 +13,7 @@ from nothing_shared.bus.ring import FILE_NAME, Ring
 from nothing_shared.bus.roster import SIZE, Roster
 from nothing_shared.bus.signals import gap_detected
 from nothing_shared.clock import SECOND
-from nothing_shared.node import Change, layout, process, slots
+from nothing_shared.node import Change, hooks, layout, process, slots
 from tests.bus import acts
 from tests.bus.cluster import Backend, Cluster, Node
 from tests.bus.contract import BusContract
@@ -105,7 +105,7 @@ _announced: list[int] = []
 
 
 def announce_slowly() -> None:
-    process.on_announce(_announce_slowly)
+    hooks.on_announce(_announce_slowly)
 
 
 def _announce_slowly(node: process.Node, change: Change) -> None:

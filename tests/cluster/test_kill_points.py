@@ -32,7 +32,7 @@ table = process.current().table
 from nothing_shared.node.intents import Intent, Intents
 from nothing_shared.node.process import Node
 from nothing_shared.node.table import ChangeTable
-from nothing_shared.node import process as node_process
+from nothing_shared.node import hooks as node_hooks, process as node_process
 from nothing_shared.bus.ring import Ring
 from nothing_shared.cache.hints import Hints
 from nothing_shared.cache.records import Records
@@ -65,10 +65,10 @@ table.changed = Deadly(table.changed, [table.index(slots.row("default", "fair_st
 table.words = Deadly(table.words, range(layout.APPLIED, layout.APPLIED + layout.APPLIED_CELLS))
 """,
     "after it is applied": "ChangeTable.apply = die_after(ChangeTable.apply)",
-    "before it is published": "node_process._announcers[:] = [die]",
+    "before it is published": "node_hooks.announcers[:] = [die]",
     "with the ring's lock": "Ring.append = die",
     "amid the ring": "Ring._write = die",
-    "after it is published": "node_process._announcers.append(die)",
+    "after it is published": "node_hooks.announcers.append(die)",
     "before the intent is cleared": "Intents.give_back = die",
 }
 

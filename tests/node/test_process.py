@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nothing_shared.node import Change, layout, process, slots
+from nothing_shared.node import Change, hooks, layout, process, slots
 from nothing_shared.node.intents import Overdue
 from nothing_shared.node.process import Node
 from nothing_shared.node.table import ChangeTable
@@ -70,15 +70,15 @@ def refuse(node: Node, change: Change) -> None:
 
 
 def break_announcers() -> None:
-    process.on_announce(refuse)
+    hooks.on_announce(refuse)
 
 
 def mend_announcers() -> None:
-    process._announcers.remove(refuse)
+    hooks.announcers.remove(refuse)
 
 
 def listen_to_announcements() -> None:
-    process.on_announce(lambda node, change: _announced.append(change))
+    hooks.on_announce(lambda node, change: _announced.append(change))
 
 
 def announcements() -> list[Change]:
@@ -86,7 +86,7 @@ def announcements() -> list[Change]:
 
 
 def ask_for_sessions() -> None:
-    process.on_orphan(_is_open)
+    hooks.on_orphan(_is_open)
 
 
 def _is_open(overdue: Overdue) -> bool:
@@ -240,7 +240,7 @@ def test_a_database_that_cannot_be_asked_leaves_the_intent_and_the_agent_lives(
 
 
 def ask_the_database() -> None:
-    process.on_orphan(_query)
+    hooks.on_orphan(_query)
 
 
 def _query(overdue: Overdue) -> bool:

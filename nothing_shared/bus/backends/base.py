@@ -28,6 +28,10 @@ class BaseBus(ABC):
     """``"at most once"`` or ``"at least once"``."""
     replays: ClassVar[bool]
     """Whether a node that was away is given what it missed."""
+    has_groups: ClassVar[bool] = False
+    """Whether a message can wait for a handler to succeed, and be shared out among nodes."""
+    is_one_machine: ClassVar[bool] = True
+    """Whether all its nodes have one clock."""
     is_transactional: ClassVar[bool]
     """Whether a message exists if and only if the transaction that published it committed."""
 
@@ -60,6 +64,10 @@ class BaseBus(ABC):
     @abstractmethod
     def join(self, node: Node) -> None:
         """Put this process on the bus; called in each process before it sends anything."""
+
+    @abstractmethod
+    def introduce(self, node: Node) -> None:
+        """Make sure that the others wait to hear of this node; called before it writes, now and then."""
 
     @abstractmethod
     def send(

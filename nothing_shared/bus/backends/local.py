@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from nothing_shared.bus import changes, kick
@@ -14,8 +15,10 @@ from nothing_shared.bus.errors import BusError, BusUnavailable
 from nothing_shared.bus.message import Kind
 from nothing_shared.bus.receiver import Receiver
 from nothing_shared.bus.watch import Watch
+from nothing_shared.clock import NEVER
 from nothing_shared.conf import option, parse
 from nothing_shared.locks import LockTimeout
+from nothing_shared.node import layout
 from nothing_shared.node.directory import ensure, project_directory
 from nothing_shared.node.process import Node
 
@@ -42,7 +45,8 @@ class LocalBus(BaseBus):
         super().__init__(settings)
         self._options = parse("NOTHING_SHARED_BUS['OPTIONS']", settings.options, LocalBusOptions)
         named = settings.location
-        self.directory = named.expanduser().absolute() if named else project_directory() / "bus"
+        place = Path(named).expanduser().absolute() if named else project_directory() / "bus"
+        self.directory = place
         self._berths: dict[int, Berth] = {}
         self._mooring = threading.Lock()
 
@@ -55,10 +59,14 @@ class LocalBus(BaseBus):
     def join(self, node: Node) -> None:
         try:
             self._berth(node)
+            node.table.words[layout.MEMBER_UNTIL] = NEVER  # the kernel keeps this roster
         except BusError:
             raise
         except (LockTimeout, OSError) as failure:
             raise self._unavailable(failure) from failure
+
+    def introduce(self, node: Node) -> None:
+        """Do nothing: who sits on the ring's roster is there while it lives."""
 
     def send(
         self,

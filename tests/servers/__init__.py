@@ -1,0 +1,28 @@
+"""Real servers for tests: started on free loopback ports, and never skipped."""
+
+from __future__ import annotations
+
+from tests.servers.nats import NATSServer, nats
+from tests.servers.pgbouncer import PgBouncerServer, pgbouncer
+from tests.servers.postgres import PostgreSQLServer, postgresql
+from tests.servers.proxy import Proxy, proxied
+from tests.servers.rabbitmq import RabbitMQServer, rabbitmq
+from tests.servers.redis import RedisServer, redis
+from tests.servers.running import Server, free_port
+
+__all__ = [
+    "NATSServer",
+    "PgBouncerServer",
+    "PostgreSQLServer",
+    "Proxy",
+    "RabbitMQServer",
+    "RedisServer",
+    "Server",
+    "free_port",
+    "nats",
+    "pgbouncer",
+    "postgresql",
+    "proxied",
+    "rabbitmq",
+    "redis",
+]
