@@ -57,6 +57,7 @@ class Carrier:
         self._nap = kick.POLLING
         self._beaten_at = 0
         """Place of the last heartbeat on the outbox's ring."""
+        self._is_out, self._pause = False, FIRST_PAUSE
         self._patience = max(LEAST_PATIENCE, node.lease / SECOND)
 
     async def keep(self) -> None:
@@ -69,21 +70,19 @@ class Carrier:
                 await asyncio.gather(watching, return_exceptions=True)
 
     async def _stay_connected(self) -> None:
-        pause, is_out = FIRST_PAUSE, False
         while not self._node.table.is_retired and self._outbox.ring.is_current():
             try:
                 async with self._connect(self._place()) as transport:
-                    if is_out:
-                        logger.warning("node %s has reached the broker again", self._node.name)
-                    pause, is_out = FIRST_PAUSE, False
                     await self._carry(transport)
             except* LOST as failures:
-                if not is_out:
+                if not self._is_out:
                     reason = failures.exceptions[0]
                     logger.warning("node %s has lost the broker: %r", self._node.name, reason)
-                is_out = True
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
+                self._is_out = True
+            if was_cancelled():
+                return  # of a failure and a cancellation at once, Python 3.11 tells the first alone
+            await asyncio.sleep(self._pause)
+            self._pause = min(2 * self._pause, LONGEST_PAUSE)
 
     def _place(self) -> Place | None:
         history = self._words[layout.HISTORY]
@@ -114,33 +113,41 @@ class Carrier:
             self._receiver.gap(Gap("the bus no longer has what this node has yet to hear"))
         else:
             self._node.table.forget_everything()
-        self._receiver.ledger.begin({})
         self._receiver.is_joining = True
-        if place is not None:
+        if place is not None:  # else the numbers stay: they tell what is sent a second time
+            self._receiver.ledger.begin({})
             words[layout.CURSOR] = place.cursor
             words[layout.HISTORY] = place.history
 
     async def _send(self, transport: Transport) -> None:
-        while True:
-            parcels, after = self._outbox.waiting()
-            if parcels:
+        was_kicked = False
+        while not was_cancelled():
+            parcels, after = self._outbox.waiting(transport.most_at_once)
+            if parcels or was_kicked:
                 async with asyncio.timeout(self._patience):
-                    await transport.send(parcels)
+                    await (transport.send(parcels) if parcels else transport.poke())
+                was_kicked = False
             if after != self._outbox.sent:
                 self._outbox.note_sent(after)
                 await asyncio.sleep(0)
                 continue
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._nap):
-                    await self._woken.wait()
+                    was_kicked = await self._woken.wait()
             self._woken.clear()
 
     async def _receive(self, transport: Transport) -> None:
-        while True:
+        while not was_cancelled():
             # This node's own heartbeats come back: silence is a connection that is dead.
             async with asyncio.timeout(self._patience):
                 packets = await transport.receive()
+            self._pause = FIRST_PAUSE
+            if self._is_out:
+                self._is_out = False
+                logger.warning("node %s hears the broker again", self._node.name)
             for packet, cursor in packets:
+                if not self._receiver.is_in_office:
+                    return
                 self._receiver.packet(packet)
                 if cursor:
                     self._words[layout.CURSOR] = cursor
@@ -168,3 +175,13 @@ class Carrier:
             self._beaten_at = self._outbox.ring.head
             self._outbox.append(Kind.HEARTBEAT, "", answers, self._seal, sent=since)
         self._woken.set()
+
+
+def was_cancelled() -> bool:
+    """Say whether the running task was told to end and something in it did not pass that on.
+
+    Python 3.11's ``wait_for``, which clients of brokers use, doesn't where its own work ends at that
+    very moment: as all does that was due when a process was stopped, once it goes on.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

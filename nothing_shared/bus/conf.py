@@ -23,7 +23,8 @@ class BusSettings:
     location: str | Path | None = option(
         None,
         "Where the bus is. `LocalBus`: a directory that all nodes of the machine name alike, by "
-        "default one per user and project. `NatsBus` and `RedisBus`: a URL.",
+        "default one per user and project. `NatsBus` and `RedisBus`: a URL. `ChannelsBus`: an alias "
+        "in `CHANNEL_LAYERS`.",
     )
     database: str = option(
         "default",
@@ -31,7 +32,9 @@ class BusSettings:
         "`PostgresBus`.",
     )
     namespace: str = option(
-        "default", "Sites that share a bus tell their messages apart by this name and their keys."
+        "default",
+        "Sites that share a bus tell their messages apart by this name and their keys.",
+        rule=("at most 64 characters", lambda name: len(name) <= 64),  # the roster's column
     )
     max_pending: int = option(
         1000,

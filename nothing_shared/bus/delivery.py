@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import logging
 from collections.abc import Callable, Iterator
@@ -19,6 +20,9 @@ __all__ = ["Delivery", "call"]
 
 logger = logging.getLogger("nothing_shared.bus")
 
+LOOK = 0.5
+"""Seconds after which it is noticed that an earlier agent has left messages behind."""
+
 
 class Delivery:
     """Keeps each sender's order. What finds the queue full is dropped, and is a gap in its place.
@@ -33,6 +37,7 @@ class Delivery:
         self._overflow: Gap | None = None
         self._ahead = 0
         """Items that stand before the overflow's gap."""
+        self._lost = words[layout.LOST]
         if words[layout.UNDELIVERED]:
             self._overflow = Gap("an agent ended before it had handed out all messages")
 
@@ -58,18 +63,40 @@ class Delivery:
 
     async def run(self) -> None:
         """Hand out messages and gaps until cancelled."""
+        self._in_hand = False
+        try:
+            await self._hand_out()
+        finally:
+            # Another agent may be in office by now, which counts these numbers as heard.
+            if self._in_hand or self._overflow is not None or not self._queue.empty():
+                self._words[layout.LOST] += 1
+
+    async def _hand_out(self) -> None:
         while True:
+            if self._words[layout.LOST] != self._lost:
+                self._lost = self._words[layout.LOST]
+                await self._tell_of(Gap("an agent ended before it had handed out all messages"))
             if self._overflow is not None and self._ahead <= 0:
                 gap, self._overflow = self._overflow, None
                 await self._tell_of(gap)
             self._words[layout.UNDELIVERED] = self._queue.qsize()
-            item = await self._queue.get()
+            item = await self._next()
+            if item is None:
+                continue
             self._ahead -= 1
+            self._in_hand = True
             if isinstance(item, Gap):
                 await self._tell_of(item)
             else:
                 for known in _fleeting(item.topic):
                     await call(known.handler, item)
+            self._in_hand = False
+
+    async def _next(self) -> Message | Gap | None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOOK):
+                return await self._queue.get()
+        return None
 
     async def _tell_of(self, gap: Gap) -> None:
         for known in subscriptions():

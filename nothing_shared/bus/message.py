@@ -21,6 +21,8 @@ class Kind(StrEnum):
     HEARTBEAT = "heartbeat"
     BYE = "bye"
     """The last message of a node that leaves in an orderly way."""
+    STORED = "stored"
+    """A message that its transport accounts for: its number is a name only, and counts nothing."""
 
 
 class Unreadable(Exception):

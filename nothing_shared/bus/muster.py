@@ -50,6 +50,8 @@ class Muster:
         self._gone: set[int] | None = None
         """Nodes that have left, and whose every message is accounted for."""
         self._is_seated = False
+        self._known: set[int] | None = None
+        """Nodes that had been heard at the last look: another may be about to take its seat."""
 
     async def watch(self) -> None:
         """Look at the roster four times a lease until cancelled."""
@@ -70,13 +72,13 @@ class Muster:
         if not was_seated and self._is_seated:
             self._receiver.gap(Gap("this node showed no life for too long"))
         self._is_seated = True
-        known = self._receiver.ledger.origins()
+        known, self._known = self._known, self._receiver.ledger.origins()
         rows = await asyncio.to_thread(self._membership.look)
         now = self._node.table.clock()
         silent = [row for row in rows if self._is_silent(row, now)]
         for row in silent:
             await asyncio.to_thread(self._membership.strike_off, row)
-        self._take(rows, silent, known, began)
+        self._take(rows, silent, self._known if known is None else known, began)
 
     def _is_silent(self, row: Row, now: int) -> bool:
         """Say whether a node has shown no life for so long that nobody waits for it any more."""
@@ -104,18 +106,24 @@ class Muster:
         receiver.extend_lease()
 
     def _hold_to_their_word(self, rows: list[Row], present: set[int]) -> None:
-        """Find last messages that were lost, and nodes that came and went unheard."""
+        """Find last messages of nodes that left and were lost, and nodes that came and went unheard.
+
+        What a node that is here has said last, its next heartbeat tells, and in its turn: by the
+        roster, what is only on its way would count as lost.
+        """
         now = self._node.table.clock()
         if self._gone is None:
             self._gone = set()
             if self._receiver.is_joining:  # what was before is nobody's gap
                 self._gone.update(row.origin for row in rows if row.is_away)
         for row in rows:
-            claim = self._claims.get(row.origin)
             if row.origin in present:
                 self._gone.discard(row.origin)
-            elif row.origin in self._gone:
+                self._claims.pop(row.origin, None)
                 continue
+            if row.origin in self._gone:
+                continue
+            claim = self._claims.get(row.origin)
             if claim is None:
                 self._claims[row.origin] = Claim(row.sequence, now)
             elif now - claim.at > self._node.lease // 2:

@@ -12,7 +12,7 @@ from nothing_shared.node import layout
 from nothing_shared.node.directory import ensure
 from nothing_shared.node.process import Node
 
-__all__ = ["Outbox", "Parcel"]
+__all__ = ["MOST_AT_ONCE", "Outbox", "Parcel"]
 
 MOST_AT_ONCE = 64
 
@@ -59,13 +59,13 @@ class Outbox(Berth):
                 f"node {self._node.name} can't send to the broker as fast as it is told to"
             )
 
-    def waiting(self) -> tuple[list[Parcel], int]:
+    def waiting(self, most: int = MOST_AT_ONCE) -> tuple[list[Parcel], int]:
         """Return the next parcels, and the place after them.
 
         What was overwritten before it was sent is a number that nobody ever hears, and so a gap to all.
         """
         place, parcels = self.sent, list[Parcel]()
-        while len(parcels) < MOST_AT_ONCE:
+        while len(parcels) < most:
             try:
                 found = self.ring.read(place)
             except Lapped:

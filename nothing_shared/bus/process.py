@@ -19,6 +19,9 @@ from nothing_shared.node.process import Node
 
 __all__ = ["current", "install"]
 
+EXTRAS = {"channels": "channels", "nats": "nats", "psycopg": "postgres", "redis": "redis"}
+"""Modules of the brokers' clients, and what they are called where this package is installed."""
+
 _buses: dict[tuple[int, BusSettings], BaseBus] = {}
 _making = threading.Lock()
 
@@ -50,9 +53,14 @@ def _make(settings: BusSettings) -> BaseBus:
     try:
         backend = import_string(settings.backend)
     except ImportError as failure:
+        extra = EXTRAS.get((failure.name or "").partition(".")[0])
+        cure = (
+            f"pip install 'nothing-shared[{extra}]'"
+            if extra
+            else (f'allowed: the dotted path of a bus, such as "{BusSettings().backend}"')
+        )
         raise InvalidSetting(
-            f'{SETTING}["BACKEND"] = {settings.backend!r} can\'t be imported ({failure}); allowed: '
-            f'the dotted path of a bus, such as "{BusSettings().backend}".'
+            f'{SETTING}["BACKEND"] = {settings.backend!r} can\'t be imported ({failure}); {cure}.'
         ) from failure
     bus: BaseBus = backend(settings)
     return bus

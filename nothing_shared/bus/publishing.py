@@ -29,7 +29,8 @@ def publish(
 
     Raises BusFull when readers are too far behind or too much waits for the commit; MessageTooLarge;
     BusUnavailable; TypeError if the payload is not JSON; ValueError for a reserved topic. What goes
-    wrong only after a commit is logged.
+    wrong only after a commit is logged. On a bus that is transactional, in its own database, nothing
+    waits: the message is stored with the transaction, and exists if and only if that commits.
     """
     if topic.startswith(RESERVED):
         raise ValueError(f"topic={topic!r}: topics that begin with {RESERVED!r} are not for sites")
@@ -37,10 +38,13 @@ def publish(
     if not on_commit or not connection.in_atomic_block:
         _send(topic, payload)
         return
+    bus = process.current()
+    if bus.is_transactional and bus.store(node_process.current(), connection, topic, payload):
+        return
     waiting = [hook for _, hook, *_ in connection.run_on_commit if isinstance(hook, _Waiting)]
     if len(waiting) >= MAX_WAITING:
         raise BusFull(f"{MAX_WAITING} messages wait for this transaction's commit already")
-    process.current().check(topic, payload)
+    bus.check(topic, payload)
     transaction.on_commit(_Waiting(topic, payload), using=using, robust=True)
 
 

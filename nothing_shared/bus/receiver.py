@@ -34,6 +34,7 @@ class Receiver:
         self.signer = signer
         self._is_one_machine = is_one_machine
         self._warned: set[str] = set()
+        self._term = node.agent.term
         self.echoes: dict[int, int] = {}
         """When each other node said the last thing that was heard of it, on its own clock."""
         self.is_joining = False
@@ -41,12 +42,23 @@ class Receiver:
         self.was_greeted = False
         """Whether a new node waits to hear that this one lives."""
 
+    @property
+    def is_in_office(self) -> bool:
+        """Say whether this is the agent still: one that was stopped, and replaced meanwhile, isn't.
+
+        What it would take in now counted as heard, and nobody would be handed it.
+        """
+        return self.node.table.words[layout.AGENT_TERM] == self._term
+
     def packet(self, packet: bytes) -> None:
         """Act on one packet; what this site did not sign changes nothing."""
         try:
             message = unseal(packet, self.signer)
         except (Unreadable, ValueError, RecursionError) as failure:
             self._drop(str(failure))
+            return
+        if message.kind is Kind.STORED:
+            self.delivery.message(message)
             return
         if not self.ledger.is_new(message):
             return

@@ -5,8 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
-from nothing_shared.bus.outbox import Parcel
+from nothing_shared.bus.outbox import MOST_AT_ONCE, Parcel
 
 __all__ = ["Handle", "Place", "Transport"]
 
@@ -31,6 +32,8 @@ class Transport(ABC):
 
     resumes = False
     start: Place | None = None
+    most_at_once: ClassVar[int] = MOST_AT_ONCE
+    """Parcels that :meth:`send` is given: so few that a slow broker has them within a second."""
 
     @abstractmethod
     async def send(self, parcels: Sequence[Parcel]) -> None:
@@ -42,6 +45,9 @@ class Transport(ABC):
     @abstractmethod
     async def receive(self) -> list[tuple[bytes, int]]:
         """Wait for packets; return them with the cursor after each (0 where there is no history)."""
+
+    async def poke(self) -> None:  # noqa: B027 (most have nothing that is sent past the agent)
+        """Have all nodes look: a process of this node may have stored something by itself."""
 
     async def work(self, topic: str, group: str, handle: Handle) -> None:
         """Give each of a topic's messages to one member of the group, again until it succeeded.

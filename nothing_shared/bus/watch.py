@@ -116,7 +116,7 @@ class Watch:
     def _drain(self) -> None:
         """Take in what stands on the ring now; what is added meanwhile waits for the next time."""
         words, head = self._words, self._ring.head
-        while words[layout.CURSOR] < head:
+        while words[layout.CURSOR] < head and self._receiver.is_in_office:
             try:
                 found = self._ring.read(words[layout.CURSOR])
             except Lapped:

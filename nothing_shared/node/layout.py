@@ -26,6 +26,7 @@ __all__ = [
     "INTENTS",
     "INTENT_CELLS",
     "LEASE_UNTIL",
+    "LOST",
     "MAGIC",
     "MEMBER_UNTIL",
     "OUTBOX",
@@ -66,6 +67,8 @@ MEMBER_UNTIL = 16
 """Until when the other nodes wait for this one to be heard."""
 OUTBOX, SENT = 17, 18
 """Which ring of messages the agent sends from, and up to where it has."""
+LOST = 19
+"""How often an agent that was replaced has left messages behind that it had yet to hand out."""
 
 PEERS, PEER_CELLS, PEER_WORDS = 512, 256, 3
 """Origin and last sequence number of every node heard, and the two combined."""

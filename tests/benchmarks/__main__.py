@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-BENCHMARKS = ("cache", "invalidation", "propagation", "hit_ratio")
+BENCHMARKS = ("cache", "invalidation", "propagation", "hit_ratio", "outbox")
 
 
 def arguments(words: list[str] | None = None) -> argparse.Namespace:

@@ -36,9 +36,16 @@ def home() -> Iterator[Path]:
         shutil.rmtree(made, ignore_errors=True)
 
 
-def set_up(directory: Path, *, node: str = "a", caches: Mapping[str, Any] | None = None) -> None:
+def set_up(
+    directory: Path,
+    *,
+    node: str = "a",
+    caches: Mapping[str, Any] | None = None,
+    bus: Mapping[str, Any] | None = None,
+    database: Mapping[str, Any] | None = None,
+) -> None:
     """Set up Django as one process of a node of this name."""
-    database = {
+    sqlite = {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": directory / "db.sqlite3",
         "OPTIONS": {
@@ -58,10 +65,10 @@ def set_up(directory: Path, *, node: str = "a", caches: Mapping[str, Any] | None
             "nothing_shared.cache",
             "tests.cluster.fair",
         ],
-        DATABASES={"default": database},
+        DATABASES={"default": database or sqlite},
         CACHES={"default": {"BACKEND": MACHINE_CACHE}, **(caches or {})},
         NOTHING_SHARED_NODE={"DIRECTORY": directory / f"node-{node}", "NAME": node},
-        NOTHING_SHARED_BUS={"LOCATION": directory / "bus"},
+        NOTHING_SHARED_BUS=bus or {"LOCATION": directory / "bus"},
     )
     django.setup()
 

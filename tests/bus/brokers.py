@@ -27,17 +27,25 @@ class Brokered(Backend):
     server: Server
     namespace: str = field(default_factory=lambda: secrets.token_hex(4))
 
+    port: int = 0
+    """Of a proxy before the server, where there is one."""
+
     path: ClassVar[str]
     options: ClassVar[dict[str, Any]] = {}
 
     def settings(self) -> dict[str, Any]:
         return {
             "BACKEND": self.path,
-            "LOCATION": self.server.url,
+            "LOCATION": self.location,
             "NAMESPACE": self.namespace,
             "DATABASE": ROSTER,
             "OPTIONS": self.options,
         }
+
+    @property
+    def location(self) -> str:
+        url: str = self.server.url  # type: ignore[attr-defined]
+        return url.replace(str(self.server.port), str(self.port or self.server.port))
 
     def small(self) -> dict[str, Any]:
         return {**self.settings(), "OPTIONS": {**self.options, "RING_BYTES": 2**16}}

@@ -29,6 +29,7 @@ class Backend(ABC):
     directory: Path
 
     replays: ClassVar[bool]
+    is_transactional: ClassVar[bool] = False
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:
@@ -44,6 +45,10 @@ class Backend(ABC):
 
     def databases(self) -> dict[str, dict[str, Any]]:
         """Return what workers need to know of databases, besides those in the settings."""
+        return {}
+
+    def others(self) -> dict[str, Any]:
+        """Return the settings besides ``NOTHING_SHARED_BUS`` that the bus goes by."""
         return {}
 
 
@@ -106,11 +111,13 @@ class Cluster:
         *,
         bus: Mapping[str, Any],
         databases: Mapping[str, Mapping[str, Any]] | None = None,
+        others: Mapping[str, Any] | None = None,
     ) -> None:
         self._workers = workers
         self.base = base
         self.bus = bus
         self.databases = databases or {}
+        self.others = others or {}
 
     def node(self, name: str, *topics: str, workers: int = 1, lease: float = LEASE) -> Node:
         """Start a node, or start it again, and wait until it hears the bus."""
@@ -132,6 +139,7 @@ class Cluster:
                 "DIRECTORY": str(self.base / name), "NAME": name, "LEASE": lease, "SLOTS": 2**16
             },
             NOTHING_SHARED_BUS={**self.bus, **settings},
+            **self.others,
         )  # fmt: skip
         for alias, database in self.databases.items():
             worker.run(acts.know_database, alias, dict(database))

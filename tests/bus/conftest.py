@@ -59,7 +59,13 @@ def backend(tmp_path: Path) -> Backend:
 
 @pytest.fixture
 def cluster(backend: Backend, workers: Workers, tmp_path: Path) -> Cluster:
-    return Cluster(workers, tmp_path, bus=backend.settings(), databases=backend.databases())
+    return Cluster(
+        workers,
+        tmp_path,
+        bus=backend.settings(),
+        databases=backend.databases(),
+        others=backend.others(),
+    )
 
 
 @pytest.fixture

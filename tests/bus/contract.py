@@ -12,8 +12,9 @@ from tests.bus.cluster import Backend
 from tests.bus.promises_of_delivery import PromisesOfDelivery
 from tests.bus.promises_of_nodes import PromisesOfNodes
 from tests.bus.promises_of_publishing import PromisesOfPublishing
+from tests.bus.promises_of_sites import PromisesOfSites
 
-__all__ = ["BusContract"]
+__all__ = ["BusContract", "NetworkContract"]
 
 
 class BusContract(PromisesOfDelivery, PromisesOfPublishing, PromisesOfNodes):
@@ -30,3 +31,7 @@ class BusContract(PromisesOfDelivery, PromisesOfPublishing, PromisesOfNodes):
         settings.NOTHING_SHARED_BUS = {"BACKEND": "nothing_shared.bus.backends.pigeon.PigeonBus"}
         with pytest.raises(ImproperlyConfigured, match="pigeon"):
             current()
+
+
+class NetworkContract(BusContract, PromisesOfSites):
+    """And what a bus promises that has a broker, which others may use as well."""

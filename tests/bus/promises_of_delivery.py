@@ -6,6 +6,7 @@ import asyncio
 import threading
 
 from nothing_shared.bus import Message, subscribe
+from nothing_shared.node import layout, process
 from tests.bus import acts
 from tests.bus.cluster import Cluster, Node
 from tests.wait import wait_until
@@ -25,6 +26,10 @@ def handle_slowly() -> None:
 
 def handle_again() -> None:
     _go_on.set()
+
+
+def undelivered() -> int:
+    return process.current().table.words[layout.UNDELIVERED]
 
 
 def handle_badly() -> None:
@@ -97,6 +102,7 @@ class PromisesOfDelivery:
         node.run(handle_slowly)
         node.hears()
         node.run(acts.say, "sold", *range(20))
+        wait_until(lambda: node.run(undelivered) == 20, what="all have come in")
         node.run(handle_again)
         wait_until(lambda: node.run(acts.gaps_told), what="the gap was told")
         assert node.run(acts.gaps_told)[0].reason == "handlers too slow"

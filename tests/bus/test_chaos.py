@@ -33,13 +33,15 @@ BOUND = int(1.5 * LEASE * SECOND)
 SECONDS = 8.0
 
 
-def write_without_end(log: Path) -> None:
+def write_without_end(log: Path, pause: float = 0.003) -> None:
     """Commit change after change: noting each down at the moment when its COMMIT would return."""
     file = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     nap = threading.Event()
 
     def write() -> None:
-        while not nap.wait(0.003):
+        while not nap.wait(pause):
+            if log.with_suffix(".end").exists():
+                return
             slot = random.SystemRandom().randrange(slots.FIRST_HASHED, 2**32)
             node = process.current()
             intent = node.intend((slot,))

@@ -10,7 +10,7 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from tests.bus.brokers import Brokered, with_roster
 from tests.bus.cluster import Backend
-from tests.bus.contract import BusContract
+from tests.bus.contract import NetworkContract
 from tests.servers import RedisServer, redis
 
 pytestmark = pytest.mark.slow
@@ -35,7 +35,7 @@ class PubSub(OnRedis):
     options = {"MODE": "pubsub"}
 
 
-class TestStreamsHoldTheContract(BusContract):
+class TestStreamsHoldTheContract(NetworkContract):
     @pytest.fixture
     def backend(
         self, server: RedisServer, tmp_path: Path, django_db_blocker: DjangoDbBlocker
@@ -44,7 +44,7 @@ class TestStreamsHoldTheContract(BusContract):
             yield Streams(tmp_path, server)
 
 
-class TestPubSubHoldsTheContract(BusContract):
+class TestPubSubHoldsTheContract(NetworkContract):
     @pytest.fixture
     def backend(
         self, server: RedisServer, tmp_path: Path, django_db_blocker: DjangoDbBlocker

@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -100,6 +101,12 @@ class WebServer:
         return False
 
 
+UNCLOSED = (
+    r"Exception ignored in: <sqlite3\.Connection.*\nTraceback .*\n(?: .*\n)*"
+    r"ResourceWarning: unclosed database .*"
+)
+
+
 @contextmanager
 def serving(cluster: Cluster, node: str, command: tuple[str, ...]) -> Iterator[WebServer]:
     """Run a server as a node of a cluster until the block ends."""
@@ -124,4 +131,6 @@ def serving(cluster: Cluster, node: str, command: tuple[str, ...]) -> Iterator[W
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-    assert "Traceback" not in server.log, server.log
+    # Django leaves connections of threads that have ended to the collector; Python 3.13 tells of it.
+    told = re.sub(UNCLOSED, "", server.log)
+    assert "Traceback" not in told, told

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
+from django.db.backends.base.base import BaseDatabaseWrapper
 from itsdangerous import Signer
 
 from nothing_shared.bus.conf import BusSettings
@@ -32,6 +33,8 @@ class BaseBus(ABC):
     """Whether a message can wait for a handler to succeed, and be shared out among nodes."""
     is_one_machine: ClassVar[bool] = True
     """Whether all its nodes have one clock."""
+    is_one_process: ClassVar[bool] = False
+    """Whether it ends with the process, and so joins nobody."""
     is_transactional: ClassVar[bool]
     """Whether a message exists if and only if the transaction that published it committed."""
 
@@ -84,6 +87,14 @@ class BaseBus(ABC):
         Raises BusFull where a reader would lose messages by it (unless ``may_lap``),
         MessageTooLarge, or BusUnavailable.
         """
+
+    def store(self, node: Node, connection: BaseDatabaseWrapper, topic: str, payload: Any) -> bool:
+        """Make a message a part of the transaction that is open on a connection; say whether it is.
+
+        Only where the bus ``is_transactional``, and only with its own database. Raises
+        MessageTooLarge, TypeError or DatabaseError.
+        """
+        return False
 
     @abstractmethod
     async def listen(self, node: Node, receiver: Receiver) -> None:

@@ -133,11 +133,11 @@ class NetworkBus(BaseBus):
 
     async def _send_rest(self, node: Node, outbox: Outbox) -> None:
         async with asyncio.timeout(FAREWELL), self.connect(node, None) as transport:
-            parcels, after = outbox.waiting()
+            parcels, after = outbox.waiting(transport.most_at_once)
             while parcels:
                 await transport.send(parcels)
                 outbox.note_sent(after)
-                parcels, after = outbox.waiting()
+                parcels, after = outbox.waiting(transport.most_at_once)
 
     async def listen(self, node: Node, receiver: Receiver) -> None:
         membership = Membership(node, self.settings)

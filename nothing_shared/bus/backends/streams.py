@@ -121,10 +121,12 @@ class StreamTransport(Transport):
             )
         except RedisError as failure:
             raise OSError(str(failure)) from failure
-        packets = []
+        packets: list[tuple[bytes, int]] = []
         for entry, fields in found[0][1] if found else ():
             number = number_of(entry, self._epoch)
             if number != self._number + 1:
+                if packets:  # the hole comes first the next time
+                    break
                 raise OSError(f"the stream was trimmed up to {number}, and {self._number} was read")
             self._number = number
             packets.append((fields[FIELD], number))
