@@ -113,7 +113,7 @@ class Carrier:
             self._receiver.gap(Gap("the bus no longer has what this node has yet to hear"))
         else:
             self._node.table.forget_everything()
-        self._receiver.is_joining = True
+        self._receiver.begin()
         if place is not None:  # else the numbers stay: they tell what is sent a second time
             self._receiver.ledger.begin({})
             words[layout.CURSOR] = place.cursor

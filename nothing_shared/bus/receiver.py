@@ -37,10 +37,18 @@ class Receiver:
         self._term = node.agent.term
         self.echoes: dict[int, int] = {}
         """When each other node said the last thing that was heard of it, on its own clock."""
-        self.is_joining = False
-        """Whether nodes may be unknown because this one has only begun to listen."""
+        self._joining_until = 0
         self.was_greeted = False
         """Whether a new node waits to hear that this one lives."""
+
+    def begin(self) -> None:
+        """Begin to listen: what others have said before is nothing that this node has missed."""
+        self._joining_until = self.node.table.clock() + self.node.lease
+
+    @property
+    def is_joining(self) -> bool:
+        """Whether nodes may be unknown because this one has only begun to listen."""
+        return self.node.table.clock() < self._joining_until
 
     @property
     def is_in_office(self) -> bool:
@@ -113,7 +121,6 @@ class Receiver:
         words = self.node.table.words
         if until > words[layout.LEASE_UNTIL]:
             words[layout.LEASE_UNTIL] = until
-            self.is_joining = False
 
     def _drop(self, reason: str) -> None:
         if reason not in self._warned:

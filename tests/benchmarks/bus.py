@@ -25,7 +25,7 @@ TITLE = (
     "Buses between two processes: microseconds and messages a second, and times the raw client's"
 )
 
-ROUNDS, PACED, RATE, FAST = 5, 400, 400, 1500
+ROUNDS, PACED, RATE, FAST = 3, 400, 400, 1000
 
 _context = multiprocessing.get_context("spawn")
 
@@ -104,8 +104,6 @@ def measure(
         url, own = server.url, settings_of(case, server)
         raw_pair = [stack.enter_context(process(be_raw, case.name, url)) for _ in "sr"]
         own_pair = [stack.enter_context(process(be_node, place, name, own)) for name in "ab"]
-        for pipe in (*raw_pair, *own_pair):
-            pipe.recv()
         for _ in range(rounds):
             for pair, figures in ((raw_pair, raw), (own_pair, ours)):
                 pace(pair, figures, paced, 1 / RATE)
@@ -143,6 +141,7 @@ def process(target: Callable[..., None], *args: Any) -> Iterator[Connection]:
     started.start()
     theirs.close()
     try:
+        assert pipe.recv() == "open"
         yield pipe
     finally:
         pipe.close()

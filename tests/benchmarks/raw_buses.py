@@ -171,7 +171,9 @@ class PostgresRows(Raw):
         assert row is not None
         last = row[0]
         is_ready()
-        for _ in self.connection.notifies(timeout=60):
+        while count > 0:
+            for _ in self.connection.notifies(timeout=0.5, stop_after=1):
+                pass
             rows = self.connection.execute(
                 "SELECT id, packet FROM raw WHERE id > %s ORDER BY id", [last]
             ).fetchall()
@@ -179,8 +181,6 @@ class PostgresRows(Raw):
                 heard(time_of(packet))
                 count -= 1
             last = rows[-1][0] if rows else last
-            if count <= 0:
-                return
 
 
 RAW: dict[str, type[Raw]] = {

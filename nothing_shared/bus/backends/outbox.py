@@ -18,7 +18,7 @@ __all__ = ["OutboxTransport"]
 
 POLL = 1.0
 """Seconds after which a reader looks that was not told to."""
-PACE = 0.005
+PACE = 0.001
 """Seconds between two looks, or two calls to look, where many commit: one then does for all."""
 RETRY_AFTER = 1.0
 """Seconds until a handler that failed is called again."""

@@ -31,14 +31,18 @@ if not epoch then
     epoch = string.format('%.0f', now[1] * 1000 + math.floor(now[2] / 1000))
     redis.call('HSET', KEYS[2], 'epoch', epoch, 'number', 0)
 end
-for i = 2, #ARGV do
+for i = 2, #ARGV, 2 do
     local number = redis.call('HINCRBY', KEYS[2], 'number', 1)
     redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], epoch .. '-' .. number, 'p', ARGV[i])
+    if ARGV[i + 1] ~= '' then
+        redis.call('XADD', ARGV[i + 1], 'NOMKSTREAM', 'MAXLEN', '~', ARGV[1], '*', 'p', ARGV[i])
+    end
 end
 return {epoch, redis.call('HGET', KEYS[2], 'number')}
 """
-"""Adds packets; returns the epoch, and the number of the last one. An epoch is the time at which
-Redis had to begin to count: a server that has lost its data has another one, and a later one."""
+"""Adds packets, and those of a topic for which a group has made a stream to that one, too; returns
+the epoch, and the number of the last one. An epoch is the time at which Redis had to begin to count:
+a server that has lost its data has another one, and a later one."""
 
 
 class Stream:
@@ -51,23 +55,14 @@ class Stream:
         self._max = max_messages
         self._append = client.register_script(APPEND)
 
-    async def append(self, packets: Sequence[bytes]) -> Place:
-        """Add packets, or none, and return the place after them."""
-        keys = [self.name, f"{self._prefix}:count"]
-        epoch, number = await self._append(keys=keys, args=[self._max, *packets])
+    async def append(self, parcels: Sequence[Parcel]) -> Place:
+        """Add parcels, or none, and return the place after them."""
+        keys, args = [self.name, f"{self._prefix}:count"], list[Any]([self._max])
+        for parcel in parcels:
+            is_news = parcel.topic and parcel.topic != changes.TOPIC
+            args += [parcel.packet, self.of_topic(parcel.topic) if is_news else ""]
+        epoch, number = await self._append(keys=keys, args=args)
         return Place(int(epoch), int(number))
-
-    async def add_for_groups(self, parcels: Sequence[Parcel]) -> None:
-        """Add to the streams of those topics for which a group has made one."""
-        async with self.client.pipeline(transaction=False) as pipeline:
-            for parcel in parcels:
-                if parcel.topic and parcel.topic != changes.TOPIC:
-                    pipeline.xadd(
-                        self.of_topic(parcel.topic), {FIELD: parcel.packet},
-                        maxlen=self._max, approximate=True, nomkstream=True,
-                    )  # fmt: skip
-            if len(pipeline):
-                await pipeline.execute()
 
     def of_topic(self, topic: str) -> str:
         return f"{self._prefix}:topic:{topic}"
@@ -108,8 +103,7 @@ class StreamTransport(Transport):
 
     async def send(self, parcels: Sequence[Parcel]) -> None:
         try:
-            await self._stream.append([parcel.packet for parcel in parcels])
-            await self._stream.add_for_groups(parcels)
+            await self._stream.append(parcels)
         except RedisError as failure:
             raise OSError(str(failure)) from failure
 
