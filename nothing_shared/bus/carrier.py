@@ -67,13 +67,14 @@ class Carrier:
                 await self._stay_connected()
             finally:
                 watching.cancel()
-                await asyncio.gather(watching, return_exceptions=True)
+                await asyncio.wait([watching])
 
     async def _stay_connected(self) -> None:
         while not self._node.table.is_retired and self._outbox.ring.is_current():
             try:
                 async with self._connect(self._place()) as transport:
-                    await self._carry(transport)
+                    # A task of its own: Python 3.11's groups leave their task marked as cancelled.
+                    await asyncio.create_task(self._carry(transport))
             except* LOST as failures:
                 if not self._is_out:
                     reason = failures.exceptions[0]

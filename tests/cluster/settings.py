@@ -54,4 +54,6 @@ NOTHING_SHARED_NODE = {
     "LEASE": float(os.environ.get("CLUSTER_LEASE", "2")),
     "MAX_STALENESS": float(os.environ.get("CLUSTER_MAX_STALENESS", "5")),
 }
-NOTHING_SHARED_BUS = {"LOCATION": BASE_DIR / "bus"}
+NOTHING_SHARED_BUS: dict[str, Any] = {"LOCATION": BASE_DIR / "bus"}
+if "CLUSTER_BUS" in os.environ:
+    NOTHING_SHARED_BUS = json.loads(os.environ["CLUSTER_BUS"])

@@ -92,6 +92,12 @@ def benchmarks(words: list[str]) -> None:
     arguments(words)
 
 
+def long_chaos(words: list[str]) -> None:
+    from tests.bus.long_chaos import arguments
+
+    arguments(words)
+
+
 def gunicorn(words: list[str]) -> None:
     from gunicorn.app.wsgiapp import WSGIApplication
 
@@ -114,6 +120,7 @@ PROGRAMS: dict[str, Callable[[list[str]], None]] = {
     "pip": pip,
     "pytest": exists("pytest"),
     "tests.benchmarks": benchmarks,
+    "tests.bus.long_chaos": long_chaos,
     "tests.reference": exists("tests.reference"),
     "venv": exists("venv"),
     "curl": lambda words: None,

@@ -96,7 +96,8 @@ class LocalBus(BaseBus):
             return
         try:
             with berth.ring.lock.held(2.0):
-                berth.leave(self.seal)
+                if berth.leave(self.seal):
+                    node.table.words[layout.LEASE_UNTIL] = 0  # who comes back has heard nothing yet
         except LockTimeout:
             berth.vanish()
         berth.wake_all()
