@@ -19,6 +19,9 @@ __all__ = ["ChangeTable"]
 
 FILE_NAME = f"changes-{layout.VERSION}.table"
 
+PATIENCE = 5.0
+"""Seconds that opening a table waits for who is making it: nothing can be cached without."""
+
 
 class ChangeTable:
     """Answers "has any of these slots changed since?" without a lock, and takes changes under one.
@@ -32,7 +35,7 @@ class ChangeTable:
         self.path = directory / FILE_NAME
         self.clock = clock
         self.lock = MachineLock(directory / "changes.lock")
-        with self.lock.held():
+        with self.lock.held(PATIENCE):
             fd = _open(self.path)
             if fd is None:
                 _create(self.path, slot_count, clock())

@@ -68,7 +68,7 @@ def packet_of(kind: str, number: int, bus: NetworkBus) -> bytes:
         case "another version":
             return bus.signer.sign(json.dumps([2, 7, number + 1, "something else"]).encode())
         case _:
-            return bytes(range(256))
+            return bytes(range(256)) + bytes([number])  # a broker may drop what it has seen
 
 
 def with_keys(cluster: Cluster, name: str, key: str, fallback: str) -> Node:

@@ -81,7 +81,7 @@ WRONG: dict[str, Callable[[Path, pytest.MonkeyPatch], dict[str, Any]]] = {
 
 
 @pytest.mark.filterwarnings("ignore:Overriding setting DATABASES")
-@pytest.mark.parametrize("id", sorted(CHECKS))
+@pytest.mark.parametrize("id", sorted(WRONG))
 def test_every_check_finds_what_it_is_for_and_gives_a_hint(
     id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

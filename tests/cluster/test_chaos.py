@@ -112,6 +112,8 @@ class Site:
     def delete(self) -> None:
         node = self.chance.choice("ab")
         shutil.rmtree(self.cluster.directory / f"node-{node}", ignore_errors=True)
+        for worker in self.awake:  # one that is stopped while it makes a new table has its lock
+            worker("process.current().table.id")
 
     def step(self) -> None:
         weights = {
