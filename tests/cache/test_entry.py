@@ -33,7 +33,7 @@ IMMUTABLE = [
     dt.datetime(2026, 11, 1, 12, 30, tzinfo=dt.UTC),
     dt.timedelta(days=1),
     (),
-    (1, ("two", frozenset({b"3", None}))),
+    (1, ("two", frozenset({b"3"}), None)),
 ]
 
 MUTABLE: list[Any] = [

@@ -118,9 +118,9 @@ class NetworkBus(BaseBus):
         if is_last:
             node.table.words[layout.LEASE_UNTIL] = 0  # who comes back has heard nothing yet
             # In a thread of its own, since this one may have a loop that runs.
-            thread = threading.Thread(target=self._say_goodbye, args=(node, outbox))
+            thread = threading.Thread(target=self._say_goodbye, args=(node, outbox), daemon=True)
             thread.start()
-            thread.join()
+            thread.join(2 * FAREWELL)  # a database that hangs keeps no process from its end
 
     def _say_goodbye(self, node: Node, outbox: Outbox) -> None:
         """Send the rest and leave the roster; a node that can't has vanished, and is a gap to all."""
