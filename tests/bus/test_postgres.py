@@ -17,7 +17,7 @@ from django.core.checks import run_checks
 from django.db import connection, transaction
 from pytest_django.plugin import DjangoDbBlocker
 
-from nothing_shared.bus import publish
+from nothing_shared.bus import process as bus_process, publish
 from nothing_shared.checks import TAG
 from tests.bus import acts
 from tests.bus.cluster import LEASE, Backend, Cluster
@@ -256,7 +256,12 @@ def test_a_pool_of_transactions_is_refused_and_says_why_unless_the_server_is_nam
 
 
 @pytest.mark.parametrize("alias", ["default", "nowhere"])
-def test_a_database_that_is_not_postgresql_is_an_error(settings: Any, alias: str) -> None:
+def test_a_database_that_is_not_postgresql_is_an_error(
+    settings: Any, alias: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        bus_process, "_buses", {}
+    )  # one that another test has made is not made anew
     settings.NOTHING_SHARED_BUS = {"BACKEND": OnPostgreSQL.path, "DATABASE": alias}
     found = [error for error in run_checks(tags=[TAG]) if error.id == "nothing_shared_bus.E002"]
     assert f"{alias!r} is not a PostgreSQL database" in found[0].msg
