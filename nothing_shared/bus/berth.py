@@ -78,6 +78,7 @@ class Berth:
         says_goodbye = self.roster.is_last(self.cell) and not self._node.intents.standing()
         if says_goodbye:
             self.append(Kind.BYE, "", None, seal)
+            self._node.table.words[layout.LEASE_UNTIL] = 0  # who comes back has heard nothing yet
         self.roster.leave(self.cell, is_last=says_goodbye)
         return says_goodbye
 

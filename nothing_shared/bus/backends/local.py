@@ -96,8 +96,7 @@ class LocalBus(BaseBus):
             return
         try:
             with berth.ring.lock.held(2.0):
-                if berth.leave(self.seal):
-                    node.table.words[layout.LEASE_UNTIL] = 0  # who comes back has heard nothing yet
+                berth.leave(self.seal)
         except LockTimeout:
             berth.vanish()
         berth.wake_all()

@@ -23,7 +23,6 @@ from nothing_shared.bus.receiver import Receiver
 from nothing_shared.bus.transport import Place, Transport
 from nothing_shared.conf import option, parse
 from nothing_shared.locks import LockTimeout
-from nothing_shared.node import layout
 from nothing_shared.node.process import Node
 
 __all__ = ["NetworkBus", "NetworkOptions"]
@@ -116,7 +115,6 @@ class NetworkBus(BaseBus):
             outbox.vanish()
             return
         if is_last:
-            node.table.words[layout.LEASE_UNTIL] = 0  # who comes back has heard nothing yet
             # In a thread of its own, since this one may have a loop that runs.
             thread = threading.Thread(target=self._say_goodbye, args=(node, outbox), daemon=True)
             thread.start()
