@@ -8,6 +8,7 @@ from tests.servers.postgres import PostgreSQLServer, postgresql
 from tests.servers.proxy import Proxy, proxied
 from tests.servers.rabbitmq import RabbitMQServer, rabbitmq
 from tests.servers.redis import RedisServer, redis
+from tests.servers.replicas import ReplicaServer, Replication, replicated
 from tests.servers.running import Server, free_port
 
 __all__ = [
@@ -17,6 +18,8 @@ __all__ = [
     "Proxy",
     "RabbitMQServer",
     "RedisServer",
+    "ReplicaServer",
+    "Replication",
     "Server",
     "free_port",
     "nats",
@@ -25,4 +28,5 @@ __all__ = [
     "proxied",
     "rabbitmq",
     "redis",
+    "replicated",
 ]

