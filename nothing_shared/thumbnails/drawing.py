@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
-import io
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from nothing_shared.thumbnails.errors import CorruptPicture, PictureTooLarge, UnsupportedPicture
+from nothing_shared.thumbnails.cost import refuse_costly
+from nothing_shared.thumbnails.engines import engine_named
+from nothing_shared.thumbnails.engines.base import Encoding, Engine, Frame, Picture, Rendered
+from nothing_shared.thumbnails.errors import PictureTooLarge
+from nothing_shared.thumbnails.geometry import Plan, Point, plan, scale_of, upright_size
 from nothing_shared.thumbnails.limits import DEFAULT_LIMITS, Limits
+from nothing_shared.thumbnails.probing import Header, examine
+from nothing_shared.thumbnails.probing.svg import refuse_active
+from nothing_shared.thumbnails.smart import SAMPLE_SIDE, focus_of
+from nothing_shared.thumbnails.source import Source
 from nothing_shared.thumbnails.specs import Spec
 
-__all__ = ["CONTENT_TYPES", "Drawn", "draw"]
+__all__ = ["CONTENT_TYPES", "QUALITIES", "Drawn", "draw"]
 
 CONTENT_TYPES = {
     "avif": "image/avif",
     "gif": "image/gif",
     "jpeg": "image/jpeg",
     "png": "image/png",
+    "svg": "image/svg+xml",
     "webp": "image/webp",
 }
+QUALITIES = {"avif": 65, "gif": 100, "jpeg": 85, "png": 100, "webp": 85}
+WHITE = (255, 255, 255)
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A thumbnail: the whole file, and what to say of it."""
+    """A thumbnail: the whole file, and what to say of it. An SVG has the size 0 x 0."""
 
     data: bytes
     content_type: str
@@ -31,33 +43,92 @@ class Drawn:
     height: int
 
 
-def draw(source: bytes | BinaryIO, spec: Spec, limits: Limits = DEFAULT_LIMITS) -> Drawn:
-    """Draw ``source``, the bytes of a picture or a seekable file of them, as ``spec`` says.
+def draw(
+    source: bytes | BinaryIO,
+    spec: Spec,
+    limits: Limits = DEFAULT_LIMITS,
+    *,
+    engine: str = "pillow",
+    clock: Callable[[], float] = time.monotonic,
+) -> Drawn:
+    """Draw ``source``, the bytes of a picture or a file of them, as ``spec`` says.
 
-    With the format ``auto`` it becomes a JPEG, or a WebP where it is transparent or moves. Raises a
+    A file that can seek is read as it is decoded, one that can't is read into memory first. With the
+    format ``auto`` the result is a JPEG, or a WebP where it is transparent or moves. Raises a
     :class:`~nothing_shared.thumbnails.errors.ThumbnailError`, and nothing else, if it can't be drawn.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    file = Source(source, limits, clock)
+    header = examine(file)
+    if header.format == "svg":
+        return _passed_by(file)
+    return _drawn(engine_named(engine), file, header, spec)
 
-    file = io.BytesIO(source) if isinstance(source, bytes) else source
-    try:
-        picture: Image.Image = Image.open(file, formats=("JPEG", "PNG", "WEBP", "GIF"))
-    except UnidentifiedImageError as failure:
-        raise UnsupportedPicture("the source is no JPEG, PNG, WebP or GIF.") from failure
-    if picture.width * picture.height > limits.pixels:
-        raise PictureTooLarge(f"{picture.size} is more than {limits.pixels} pixels.")
-    try:
-        picture.load()
-    except Exception as failure:
-        raise CorruptPicture(f"the source is damaged: {failure}") from failure
-    picture = ImageOps.exif_transpose(picture)
-    size = spec.output_size(*picture.size)
-    if spec.fit == "cover":
-        picture = ImageOps.fit(picture.convert("RGB"), size)
-    else:
-        picture = picture.convert("RGB").resize(size)
-    kind = "jpeg" if spec.format == "auto" else spec.format
-    buffer = io.BytesIO()
-    picture.info.clear()
-    picture.save(buffer, kind.upper())
-    return Drawn(buffer.getvalue(), CONTENT_TYPES[kind], *size)
+
+def _passed_by(file: Source) -> Drawn:
+    file.seek(0)
+    document = file.read()
+    refuse_active(document)
+    return Drawn(document, CONTENT_TYPES["svg"], 0, 0)
+
+
+def _drawn(engine: Engine, file: Source, header: Header, spec: Spec) -> Drawn:
+    # The header's size both ways: before the file is opened nobody knows how it is turned.
+    either = (header.width, header.height), (header.height, header.width)
+    scale = min(scale_of(_plan(spec, *size)) for size in either)
+    refuse_costly(header, file.size, scale, file.limits)
+    picture = engine.open(file, header)
+    size = upright_size(picture.width, picture.height, picture.orientation)
+    drawing = _plan(spec, *size)
+    count = picture.frames if spec.is_animated else 1
+    _refuse_large(drawing, count, file.limits)
+    frames = engine.frames(picture, scale_of(drawing), min(count, file.limits.frames))
+    rendered: list[Rendered] = []
+    for frame in frames:
+        if spec.is_smart and not rendered:
+            drawing = _plan(spec, *size, focus=_focus(engine, frame, drawing, size))
+        rendered.append(engine.render(frame, drawing))
+        file.check_time()
+    return _encoded(engine, rendered, drawing, picture, spec)
+
+
+def _encoded(
+    engine: Engine, rendered: list[Rendered], drawing: Plan, picture: Picture, spec: Spec
+) -> Drawn:
+    format = spec.format
+    if format == "auto":
+        is_plain = len(rendered) == 1 and not rendered[0].has_alpha
+        format = "jpeg" if is_plain else "webp"
+    encoding = Encoding(format, spec.quality or QUALITIES[format], picture.loop)
+    return Drawn(engine.encode(rendered, encoding), CONTENT_TYPES[format], *drawing.canvas)
+
+
+def _plan(spec: Spec, width: int, height: int, focus: Point | None = None) -> Plan:
+    return plan(spec, width, height, focus=focus, ground=_ground(spec))
+
+
+def _ground(spec: Spec) -> tuple[int, int, int] | None:
+    """Return the colour beneath: the spec's, or white where the thumbnail can't be transparent."""
+    if spec.background is not None:
+        red, green, blue = bytes.fromhex(spec.background)
+        return red, green, blue
+    is_opaque = spec.format == "jpeg" or (spec.format == "auto" and spec.fit == "pad")
+    return WHITE if is_opaque else None
+
+
+def _focus(engine: Engine, frame: Frame, drawing: Plan, size: tuple[int, int]) -> Point:
+    """Look at a small copy of the whole picture."""
+    scale = min(1.0, SAMPLE_SIDE / max(size))
+    small = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+    whole = Plan((0.0, 0.0, float(size[0]), float(size[1])), small, small)
+    pixels = engine.encode([engine.render(frame, whole)], Encoding("rgba", 100))
+    return focus_of(pixels, *small, drawing.canvas[0] / drawing.canvas[1])
+
+
+def _refuse_large(drawing: Plan, count: int, limits: Limits) -> None:
+    """Bound the result, which a spec may ask to be larger than its source."""
+    pixels = drawing.canvas[0] * drawing.canvas[1]
+    if pixels > limits.output_pixels or (count > 1 and 4 * count * pixels > limits.memory):
+        raise PictureTooLarge(
+            f"a thumbnail of {drawing.canvas} pixels and {count} frames is more than is drawn here; "
+            f"allowed: {limits.output_pixels} pixels, {limits.memory >> 20} MB."
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 __all__ = ["DEFAULT_LIMITS", "Limits"]
 
@@ -13,9 +14,10 @@ MIB = 2**20
 class Limits:
     """Bounds of one drawing; what is beyond one of them is refused before it is decoded.
 
-    ``memory`` is what a drawing may add to the process by estimate. ``seconds`` are wall-clock time, asked
+    ``memory`` is what a drawing may add to the process, by estimate. ``seconds`` are wall-clock time, asked
     at every block that a decoder reads and between the steps. ``frame_pixels`` are those of all frames
-    of an animation together, whether it is kept or not.
+    of an animation together, whether it is kept or not. ``svg`` is ``"pass"`` where an SVG without scripts
+    and references shall be passed by as it is.
     """
 
     bytes: int = 40 * MIB
@@ -27,6 +29,8 @@ class Limits:
     memory: int = 384 * MIB
     seconds: float = 10.0
     output_pixels: int = 25_000_000
+    formats: tuple[str, ...] = ("jpeg", "png", "gif", "webp", "avif", "heic")
+    svg: Literal["refuse", "pass"] = "refuse"
 
 
 DEFAULT_LIMITS = Limits()
