@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["LockTimeout", "MachineLock"]
+__all__ = ["LockTimeout", "MachineLock", "MachineSemaphore"]
 
 SPINS = 20
 SHORTEST_NAP = 0.0002
@@ -116,6 +116,44 @@ def _flock_until(fd: int, deadline: float) -> bool:
             nap = min(nap * 2, LONGEST_NAP)
 
 
+class MachineSemaphore:
+    """Admit at most ``places`` threads of all processes of a machine at once.
+
+    A place is a file, taken by ``flock``: the kernel frees it when its holder dies. Nobody waits here:
+    who finds no place tries again, or goes away.
+    """
+
+    def __init__(self, directory: Path, *, places: int) -> None:
+        self.places = places
+        self._prefix = f"{directory}{os.sep}"
+
+    def take(self) -> int | None:
+        """Take a place and return it, to be given to :meth:`give_back`; None if there is none.
+
+        Raises OSError where no file can be made.
+        """
+        start = os.getpid() % self.places
+        for step in range(self.places):
+            path = f"{self._prefix}{(start + step) % self.places}"
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(fd)
+                continue
+            _places.add(fd)
+            return fd
+        return None
+
+    def give_back(self, place: int) -> None:
+        if place in _places:  # else this is a child, forked meanwhile: the place is its parent's
+            _places.discard(place)
+            # Not left to the close: a child forked meanwhile shares the lock.
+            fcntl.flock(place, fcntl.LOCK_UN)
+            os.close(place)
+
+
+_places: set[int] = set()
 _locks: weakref.WeakSet[MachineLock] = weakref.WeakSet()
 
 
@@ -124,6 +162,9 @@ def _reopen_in_child() -> None:
         if lock._fd >= 0:
             os.close(lock._fd)
         lock._forget()
+    for place in _places:
+        os.close(place)
+    _places.clear()
 
 
 os.register_at_fork(after_in_child=_reopen_in_child)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -11,8 +12,21 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.encoding import force_bytes
 from itsdangerous import BadSignature, Signer
+from itsdangerous.signer import SigningAlgorithm
 
 __all__ = ["BadSignature", "signer"]
+
+
+class ShortHMAC(SigningAlgorithm):
+    """HMAC-SHA256 cut to 96 bits, 16 letters: what stands in an address has to be short.
+
+    A forger has one chance in 2**96 per request, and no way to try without asking.
+    """
+
+    SIZE = 12
+
+    def get_signature(self, key: bytes, value: bytes) -> bytes:
+        return hmac.digest(key, value, "sha256")[: self.SIZE]
 
 
 class DerivedOnceSigner(Signer):
@@ -38,20 +52,24 @@ def _derive(
 
 
 @lru_cache(maxsize=64)
-def _signer(keys: tuple[str | bytes, ...], salt: str) -> Signer:
+def _signer(keys: tuple[str | bytes, ...], salt: str, is_short: bool) -> Signer:
     return DerivedOnceSigner(
         [force_bytes(key) for key in keys],
         salt=salt,
         key_derivation="hmac",
         digest_method=hashlib.sha256,
+        algorithm=ShortHMAC() if is_short else None,
     )
 
 
-def signer(purpose: str) -> Signer:
-    """Return the signer for one purpose: HMAC-SHA256 under ``SECRET_KEY``.
+def signer(
+    purpose: str, *, is_short: bool = False, former_keys: tuple[str | bytes, ...] = ()
+) -> Signer:
+    """Return the signer for one purpose: HMAC-SHA256 under ``SECRET_KEY``, cut to 96 bits if short.
 
-    Whatever ``SECRET_KEY_FALLBACKS`` signed is accepted, so keys rotate on a rolling deploy.
-    The purpose is part of the derived key: a signature made for one purpose is void for another.
+    Whatever ``SECRET_KEY_FALLBACKS`` signed is accepted, so keys rotate on a rolling deploy, and so is
+    what ``former_keys`` signed. The purpose is part of the derived key: a signature made for one purpose
+    is void for another.
     """
     fallbacks: object = settings.SECRET_KEY_FALLBACKS
     if not isinstance(fallbacks, (list, tuple)):  # each letter of a text would be a key
@@ -59,5 +77,5 @@ def signer(purpose: str) -> Signer:
         raise ImproperlyConfigured(
             f"SECRET_KEY_FALLBACKS is of type {kind}; allowed: a list of keys, [old_key]."
         )
-    keys = (*reversed(fallbacks), settings.SECRET_KEY)
-    return _signer(keys, f"nothing_shared.{purpose}")
+    keys = (*former_keys, *reversed(fallbacks), settings.SECRET_KEY)
+    return _signer(keys, f"nothing_shared.{purpose}", is_short)

@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "nothing_shared.bus",
     "nothing_shared.causality",
     "nothing_shared.cache",
+    "nothing_shared.thumbnails",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "tests.causality.shop",
@@ -61,5 +62,11 @@ TEMPLATES = [
         "OPTIONS": {"context_processors": ["django.template.context_processors.request"]},
     }
 ]
+
+MEDIA_ROOT = BASE_DIR / "media"
+STORAGES = {
+    "default": {"BACKEND": "nothing_shared.thumbnails.storages.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
 
 NOTHING_SHARED_NODE = {"DIRECTORY": str(BASE_DIR / "node")}

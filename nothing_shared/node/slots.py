@@ -5,7 +5,19 @@ from __future__ import annotations
 from functools import lru_cache
 from hashlib import blake2b
 
-__all__ = ["ANY", "EPOCH", "FIRST_HASHED", "key", "name", "row", "rows", "schema", "slot", "table"]
+__all__ = [
+    "ANY",
+    "EPOCH",
+    "FIRST_HASHED",
+    "file",
+    "key",
+    "name",
+    "row",
+    "rows",
+    "schema",
+    "slot",
+    "table",
+]
 
 EPOCH = 0
 """Everything: all entries depend on it, and a change of it forgets them all."""
@@ -49,6 +61,11 @@ def key(store: str, key: str) -> int:
 def name(name: str) -> int:
     """Touched by ``invalidate(name)``."""
     return slot("name", name)
+
+
+def file(storage: str, name: str) -> int:
+    """Touched when a file of a storage, named by its alias, is replaced or deleted."""
+    return slot("file", storage, name)
 
 
 def schema(database: str) -> int:

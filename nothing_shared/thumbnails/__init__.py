@@ -5,12 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nothing_shared.thumbnails.changes import forget
     from nothing_shared.thumbnails.drawing import Drawn, draw
     from nothing_shared.thumbnails.errors import ThumbnailError
     from nothing_shared.thumbnails.limits import Limits
+    from nothing_shared.thumbnails.linking import thumbnail_url
     from nothing_shared.thumbnails.specs import BadSpec, Spec
 
-__all__ = ["BadSpec", "Drawn", "Limits", "Spec", "ThumbnailError", "draw"]
+__all__ = [
+    "BadSpec",
+    "Drawn",
+    "Limits",
+    "Spec",
+    "ThumbnailError",
+    "draw",
+    "forget",
+    "thumbnail_url",
+]
 
 _HOMES = {
     "BadSpec": "specs",
@@ -19,6 +30,8 @@ _HOMES = {
     "Spec": "specs",
     "ThumbnailError": "errors",
     "draw": "drawing",
+    "forget": "changes",
+    "thumbnail_url": "linking",
 }
 
 

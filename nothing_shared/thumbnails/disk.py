@@ -1,0 +1,240 @@
+"""The thumbnails on a node's own disk: bounded in bytes, whole or not there, used least given up first.
+
+Each thumbnail is a plain file, which a web server can send by itself, and a small record beside it,
+written after the file and read before it. Nothing is ever changed in place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from nothing_shared.locks import LockTimeout, MachineLock
+from nothing_shared.thumbnails.entries import Entry
+
+__all__ = ["Disk", "Usage", "write_whole"]
+
+FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+
+BLOCK = 4096
+LEFT_AFTER_TRIM = 0.9
+"""Of the bound: a trim looks at every file, so it makes room for a while."""
+
+USED_AGAIN = 60.0
+"""Seconds after which a use is noted again, as the file's time of modification."""
+
+ABANDONED = 600.0
+"""Seconds after which a draft is taken for one whose writer was killed."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a disk holds."""
+
+    thumbnails: int
+    records: int
+    bytes: int
+
+
+class Disk:
+    """A directory of thumbnails that the workers of one machine share; made at first use.
+
+    No method raises for a directory that is full, read-only or gone: then nothing is kept.
+    """
+
+    def __init__(
+        self, directory: Path, *, max_bytes: int, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.directory = directory
+        self.max_bytes = max_bytes
+        self.clock = clock
+        self._prefix = os.fspath(directory)
+        self._lock = MachineLock(directory / "used.lock")
+
+    def find(self, key: str) -> Entry | None:
+        """Return what is known under a key, fresh or not."""
+        try:
+            with open(self._record(key), "rb", buffering=0) as file:
+                return Entry.decode(file.read())
+        except OSError:
+            return None
+
+    def path(self, key: str, entry: Entry) -> str:
+        return f"{self._prefix}/{key[:2]}/{entry.file}"
+
+    def is_whole(self, key: str, entry: Entry) -> bool:
+        """Say whether the file of an entry is there in its full length."""
+        try:
+            return os.stat(self.path(key, entry)).st_size == entry.size
+        except OSError:
+            return False
+
+    def note_use(self, file: BinaryIO, entry: Entry) -> bool:
+        """Note that an open file is used; False if it is not the whole one."""
+        status = os.fstat(file.fileno())
+        now = self.clock()
+        if now - status.st_mtime > USED_AGAIN:
+            with contextlib.suppress(OSError):
+                os.utime(file.fileno(), (now, now))
+        return status.st_size == entry.size
+
+    def put(self, key: str, entry: Entry, data: bytes = b"") -> bool:
+        """Keep a thumbnail, or a refusal, in the place of what the key had; False if it can't be."""
+        size, old = _blocks(len(data)) + BLOCK, self.find(key)
+        try:
+            if size > self.max_bytes or not self._reserve(size):
+                return False
+            if data:
+                write_whole(self.path(key, entry), data)
+            write_whole(self._record(key), entry.encode())
+            if old is not None and old.file not in ("", entry.file):
+                os.unlink(self.path(key, old))
+        except OSError:
+            return False
+        return True
+
+    def renew(self, key: str, entry: Entry) -> None:
+        """Replace the record of a thumbnail that stays as it is."""
+        with contextlib.suppress(OSError):
+            write_whole(self._record(key), entry.encode())
+
+    def forget(self, key: str, entry: Entry | None = None) -> None:
+        with contextlib.suppress(OSError):
+            os.unlink(self._record(key))
+        if entry is not None and entry.file:
+            with contextlib.suppress(OSError):
+                os.unlink(self.path(key, entry))
+
+    def trim(self, to: float = 1.0) -> Usage:
+        """Give up what was used least recently until no more than this part of the bound is left."""
+        with self._lock.held(timeout=10):
+            return self._trim(int(self.max_bytes * to))
+
+    def clear(self) -> Usage:
+        """Delete everything; return what was there."""
+        usage = self.usage()
+        with self._lock.held(timeout=10):
+            self._trim(0)
+        return usage
+
+    def usage(self) -> Usage:
+        return _usage(self._groups().values())
+
+    def _record(self, key: str) -> str:
+        return f"{self._prefix}/{key[:2]}/{key}.json"
+
+    def _reserve(self, size: int) -> bool:
+        """Count bytes that are about to be written, and make room for them first."""
+        os.makedirs(self._prefix, mode=0o700, exist_ok=True)
+        try:
+            with self._lock.held():
+                used = self._used()
+                if used + size > self.max_bytes:
+                    used = self._trim(int((self.max_bytes - size) * LEFT_AFTER_TRIM)).bytes
+                self._note_used(used + size)
+        except LockTimeout:
+            return False
+        return True
+
+    def _used(self) -> int:
+        try:
+            return int(Path(self._prefix, "used").read_bytes() or b"0")
+        except (OSError, ValueError):
+            return self.usage().bytes
+
+    def _note_used(self, used: int) -> None:
+        Path(self._prefix, "used").write_bytes(b"%d" % used)
+
+    def _trim(self, most: int) -> Usage:
+        """Delete under the lock, a thumbnail together with its record."""
+        groups = self._groups()
+        used = _usage(groups.values()).bytes
+        for key in sorted(groups, key=lambda key: groups[key].used_at):
+            group = groups[key]
+            is_abandoned = self.clock() - group.used_at > ABANDONED
+            if not is_abandoned if group.is_draft else used <= most:
+                continue
+            for path in group.paths:
+                with contextlib.suppress(OSError):
+                    os.unlink(path)
+            used -= groups.pop(key).bytes
+        with contextlib.suppress(OSError):
+            self._note_used(used)
+        return _usage(groups.values())
+
+    def _groups(self) -> dict[str, _Group]:
+        """Collect the files of each key; a draft is by itself."""
+        groups: dict[str, _Group] = {}
+        for shelf in _names(self._prefix):
+            if len(shelf) != 2:
+                continue
+            with contextlib.suppress(OSError), os.scandir(f"{self._prefix}/{shelf}") as found:
+                for file in found:
+                    with contextlib.suppress(OSError):
+                        status = file.stat(follow_symlinks=False)
+                        is_draft = file.name.endswith(".new")
+                        key = file.name if is_draft else file.name.partition(".")[0]
+                        group = groups.setdefault(key, _Group(is_draft))
+                        group.add(file.path, status)
+        return groups
+
+
+@dataclass(slots=True)
+class _Group:
+    """The files of one key."""
+
+    is_draft: bool
+    paths: list[str] = field(default_factory=list)
+    bytes: int = 0
+    used_at: float = 0.0
+
+    def add(self, path: str, status: os.stat_result) -> None:
+        self.paths.append(path)
+        self.bytes += _blocks(status.st_size)
+        self.used_at = max(self.used_at, status.st_mtime)
+
+    @property
+    def is_thumbnail(self) -> bool:
+        return any(not path.endswith((".json", ".new")) for path in self.paths)
+
+
+def _usage(groups: Collection[_Group]) -> Usage:
+    whole = [group for group in groups if not group.is_draft]
+    thumbnails = sum(group.is_thumbnail for group in whole)
+    return Usage(thumbnails, len(whole) - thumbnails, sum(group.bytes for group in groups))
+
+
+def write_whole(path: str, data: bytes) -> None:
+    """Write a file under a name of its own, then move it into place; make its directory if need be."""
+    draft = f"{path}.{os.getpid()}-{secrets.token_hex(4)}.new"
+    try:
+        fd = os.open(draft, FLAGS, 0o600)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        fd = os.open(draft, FLAGS, 0o600)
+    try:
+        with open(fd, "wb") as file:
+            file.write(data)
+        os.rename(draft, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(draft)
+        raise
+
+
+def _names(directory: str) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except OSError:
+        return []
+
+
+def _blocks(size: int) -> int:
+    """What a file takes on a disk."""
+    return -(-size // BLOCK) * BLOCK
