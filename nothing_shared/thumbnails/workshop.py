@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import time
@@ -63,6 +64,8 @@ class Workshop:
     def __init__(self, node: Node, options: ThumbnailSettings) -> None:
         self.node, self.options, self.table = node, options, node.table
         directory = options.directory or node.directory / "thumbnails"
+        with contextlib.suppress(OSError):  # then nothing is kept, nobody waits, and all is served
+            os.makedirs(directory, mode=0o700, exist_ok=True)
         self.disk = Disk(directory, max_bytes=options.cache_bytes)
         self.flights = SingleFlight(directory / "flights")
         self.gate = Gate(
