@@ -10,8 +10,8 @@ from nothing_shared.causality.pending import touch
 from nothing_shared.node import process, slots
 from nothing_shared.thumbnails.conf import thumbnail_settings
 from nothing_shared.thumbnails.derived import derived_of
+from nothing_shared.thumbnails.naming import source_of
 from nothing_shared.thumbnails.signals import source_changed
-from nothing_shared.thumbnails.sources import source_of
 
 __all__ = ["changing", "forget"]
 

@@ -107,8 +107,11 @@ class ThumbnailSettings:
     )
     svg: Literal["refuse", "pass"] = option(
         "refuse",
-        "SVG sources, which can carry scripts: `refuse`, or `pass` them on unchanged, under a policy that "
-        "lets no browser run anything in them.",
+        "SVG sources, which can carry scripts: `refuse`, or `pass` on unchanged those that have none and "
+        "refer to nothing, under a policy that lets no browser run anything in them.",
+    )
+    engine: Literal["pillow", "vips"] = option(
+        "pillow", "What draws: `vips` takes `pip install 'nothing-shared[vips]'`."
     )
     accel_header: str = option(
         "",
@@ -143,4 +146,5 @@ def limits_of(options: ThumbnailSettings) -> Limits:
         pixels=options.limit_pixels,
         memory=options.limit_memory,
         seconds=options.limit_seconds,
+        svg=options.svg,
     )

@@ -11,8 +11,8 @@ from django.urls import NoReverseMatch, get_script_prefix, get_urlconf, reverse
 
 from nothing_shared.signing import signer
 from nothing_shared.thumbnails.conf import ThumbnailSettings, thumbnail_settings
+from nothing_shared.thumbnails.naming import Source, source_of
 from nothing_shared.thumbnails.promises import Promise, Signer, safe_name
-from nothing_shared.thumbnails.sources import Source, source_of
 from nothing_shared.thumbnails.specs import Spec, parse
 
 __all__ = ["PURPOSE", "prefix", "promise_signer", "spec_of", "thumbnail_url", "url_of"]

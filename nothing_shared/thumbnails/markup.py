@@ -11,8 +11,8 @@ from django.utils.safestring import SafeString
 
 from nothing_shared.thumbnails.conf import ThumbnailSettings, thumbnail_settings
 from nothing_shared.thumbnails.linking import spec_of, url_of
+from nothing_shared.thumbnails.naming import Source, source_of
 from nothing_shared.thumbnails.promises import UnsafeName
-from nothing_shared.thumbnails.sources import Source, source_of
 from nothing_shared.thumbnails.specs import BadSpec, Spec
 
 __all__ = ["Thumbnail", "picture", "thumbnail"]

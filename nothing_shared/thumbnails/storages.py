@@ -7,7 +7,7 @@ from typing import Any
 from django.core.files.storage import FileSystemStorage as DjangoFileSystemStorage
 
 from nothing_shared.thumbnails.changes import changing
-from nothing_shared.thumbnails.sources import alias_of
+from nothing_shared.thumbnails.naming import alias_of
 
 __all__ = ["AnnouncesChanges", "FileSystemStorage"]
 

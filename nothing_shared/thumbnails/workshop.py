@@ -29,9 +29,7 @@ __all__ = ["Picture", "Refused", "Workshop", "current"]
 
 logger = logging.getLogger("nothing_shared.thumbnails")
 
-SUFFIXES = {content_type: name for name, content_type in CONTENT_TYPES.items()} | {
-    "image/svg+xml": "svg"
-}
+SUFFIXES = {content_type: name for name, content_type in CONTENT_TYPES.items()}
 
 
 class Refused(ThumbnailError):
@@ -211,10 +209,8 @@ class Workshop:
         return kept
 
     def _draw(self, order: Order, data: bytes) -> Drawn:
-        if self.options.svg == "pass" and order.promise.name.lower().endswith(".svg"):
-            return Drawn(data, "image/svg+xml", 0, 0)
         try:
-            return draw(data, order.spec, limits_of(self.options))
+            return draw(data, order.spec, limits_of(self.options), engine=self.options.engine)
         except ThumbnailError:
             raise
         except MemoryError as failure:

@@ -50,9 +50,9 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Drawings wait in their thread until it is set."""
     go_on = threading.Event()
 
-    def slow(*args: Any) -> Any:
+    def slow(*args: Any, **options: Any) -> Any:
         assert go_on.wait(60)
-        return draw(*args)
+        return draw(*args, **options)
 
     monkeypatch.setattr(workshop, "draw", slow)
     yield go_on

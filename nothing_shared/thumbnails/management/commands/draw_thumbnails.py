@@ -19,9 +19,9 @@ from nothing_shared.thumbnails.disk import write_whole
 from nothing_shared.thumbnails.entries import key_of
 from nothing_shared.thumbnails.errors import ThumbnailError
 from nothing_shared.thumbnails.linking import spec_of
+from nothing_shared.thumbnails.naming import source_of
 from nothing_shared.thumbnails.orders import Order
 from nothing_shared.thumbnails.promises import Promise, UnsafeName, safe_name
-from nothing_shared.thumbnails.sources import source_of
 from nothing_shared.thumbnails.specs import BadSpec, Spec
 
 BAR = 30

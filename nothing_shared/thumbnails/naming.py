@@ -1,4 +1,4 @@
-"""What a template hands over, as a source: a file by its storage and name, and what is known of it.
+"""Name what a template hands over: a file by its storage and name, and what is known of it.
 
 Nothing here touches a storage or a database: whatever is not known by now stays unknown.
 """
