@@ -18,7 +18,7 @@ OVERHEAD = 460
 """Bytes of one entry besides its value and slots: itself, its times, and its places in L1."""
 
 SLOT = 40
-EMPTY = sys.getsizeof(b"")
+PICKLED_OVERHEAD = OVERHEAD + sys.getsizeof(b"")
 
 MOST_ITEMS = 64
 """A tuple or frozenset of more than this, nested ones included, is pickled."""
@@ -68,8 +68,10 @@ class Entry:
         self.expires = expires
         self.slots = slots
         self.frequency = 0
-        held = _size(value) if pickled is None else EMPTY + len(pickled)
-        self.size = OVERHEAD + SLOT * len(slots) + held
+        if pickled is None:
+            self.size = OVERHEAD + SLOT * len(slots) + _size(value)
+        else:
+            self.size = PICKLED_OVERHEAD + SLOT * len(slots) + len(pickled)
 
     @classmethod
     def of(cls, value: object, *, begun: int, expires: int, slots: tuple[int, ...]) -> Entry:
@@ -121,6 +123,7 @@ VERSION = 0xA1
 PICKLE, STR, BYTES = 0, 1, 2
 _HEADER = struct.Struct("<BBHIQQQ")
 """Version, kind, number of slots, bytes of payload, table id, begun, expires."""
+_HEADER_BYTES, _unpack = _HEADER.size, _HEADER.unpack_from
 
 
 class _Slots(dict[int, struct.Struct]):
@@ -164,11 +167,11 @@ def decode(record: bytes, table_id: int) -> Entry | None:
     Nothing is unpickled here: that is for the hit, and a value that can't be is its miss.
     """
     try:
-        version, kind, count, length, table, begun, expires = _HEADER.unpack_from(record)
-        start = _HEADER.size + 4 * count
-        if version != VERSION or table != table_id or len(record) != start + length:
+        version, kind, count, length, table, begun, expires = _unpack(record)
+        start = _HEADER_BYTES + 4 * count
+        if table != table_id or len(record) != start + length or version != VERSION:
             return None
-        slots = _slots[count].unpack_from(record, _HEADER.size)
+        slots = _slots[count].unpack_from(record, _HEADER_BYTES)
         if kind == PICKLE:
             return Entry(None, record[start:], begun, expires, slots)
         value = _value(kind, record, start)

@@ -55,7 +55,7 @@ class L1:
 
     def put(self, name: str, entry: Entry) -> bool:
         """Store an entry, evicting others; False if it is refused, and then the old one is gone."""
-        cost = self.cost(name, entry)
+        cost = entry.size + len(name)
         if cost > self._most:
             self.discard(name)
             return False
@@ -64,9 +64,18 @@ class L1:
             self.entries.pop(name, None)
             return False
         try:
-            while self.bytes + cost > self.max_bytes and not self._can_replace(name, cost):
-                self._evict()
-            self._insert(name, entry, cost)
+            small = self._small
+            if self._has_evicted or name in small or self.bytes + cost > self.max_bytes:
+                while self.bytes + cost > self.max_bytes and not self._can_replace(name, cost):
+                    self._evict()
+                self._insert(name, entry, cost)
+            else:  # as _insert does where there is nothing to look for
+                self._small_bytes += cost
+                self.bytes += cost
+                small[name] = cost
+                self.entries[name] = entry
+                if len(self.entries) > self._places:
+                    self._remember(2 * len(self.entries))
         finally:
             lock.release()
         return True

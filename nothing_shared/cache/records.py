@@ -74,7 +74,8 @@ class Records:
             word = places[place]
             if word >> WORD_SHIFT == tag and word:
                 database = self.main if word & MAIN else self.small
-                record = self.env.begin().get(database_key(word, key), None, database)
+                full_key = (word & SEQUENCE).to_bytes(SEQUENCE_BYTES, "big") + key
+                record = self.env.begin().get(full_key, None, database)
                 if record is not None and len(record) in self.parts:
                     record = self.read(self.env.begin(buffers=True), word, key)
                 if record is not None:
