@@ -12,6 +12,8 @@ from itsdangerous import BadSignature, Signer
 __all__ = ["Forged", "Kind", "Message", "Unreadable", "seal", "unseal"]
 
 VERSION = 1
+_write = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_read = json.JSONDecoder().decode
 
 
 class Kind(StrEnum):
@@ -62,7 +64,7 @@ def seal(message: Message, signer: Signer) -> bytes:
         message.payload,
     )
     try:
-        text = json.dumps(fields, separators=(",", ":"), allow_nan=False)
+        text = _write(fields)
     except (ValueError, RecursionError) as failure:
         raise TypeError(
             f"the payload of a message on {message.topic!r} is not JSON: {failure}"
@@ -76,7 +78,7 @@ def unseal(packet: bytes, signer: Signer) -> Message:
         body = signer.unsign(packet)
     except BadSignature as failure:
         raise Forged("a packet that this site did not sign") from failure
-    version, *fields = json.loads(body)
+    version, *fields = _read(body.decode())
     if version != VERSION:
         raise Unreadable(f"a message of version {version!r}; known: {VERSION}")
     origin, sequence, sent, kind, topic, payload = fields

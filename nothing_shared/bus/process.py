@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from dataclasses import replace
+from typing import Any
 
 from django.utils.module_loading import import_string
 
@@ -39,14 +41,14 @@ def current() -> BaseBus:
 
 
 def _hashable(settings: BusSettings) -> BusSettings:
-    return BusSettings(
-        settings.backend,
-        settings.location,
-        settings.database,
-        settings.namespace,
-        settings.max_pending,
-        repr(sorted(settings.options.items())),  # type: ignore[arg-type]
-    )
+    global _last_named
+    if _last_named is None or _last_named[0] is not settings:
+        options: Any = repr(sorted(settings.options.items()))
+        _last_named = settings, replace(settings, options=options)
+    return _last_named[1]
+
+
+_last_named: tuple[BusSettings, BusSettings] | None = None
 
 
 def _make(settings: BusSettings) -> BaseBus:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from redis.asyncio import Redis
-from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
 from nothing_shared.bus.backends.network import NetworkBus, NetworkOptions
+from nothing_shared.bus.backends.redis_line import Line, failures_of_redis
 from nothing_shared.bus.backends.streams import Stream, StreamTransport
 from nothing_shared.bus.conf import BusSettings
 from nothing_shared.bus.outbox import Parcel
@@ -67,14 +67,23 @@ class RedisBus(NetworkBus):
     async def _connect(self, node: Node, place: Place | None) -> AsyncIterator[Transport]:
         client = self._client()
         try:
-            with failures_of_redis():
-                if self.options.mode == "pubsub":
-                    yield await self._subscribe(client)
-                else:
-                    stream = Stream(client, self._prefix, self.options.max_messages)
-                    yield await StreamTransport.open(stream, place, node.name)
+            async with (
+                Line.to_server_of(client) as speaking,
+                Line.to_server_of(client) as listening,
+            ):
+                with failures_of_redis():
+                    transport = await self._open(client, speaking, listening, node, place)
+                yield transport
         finally:
             await client.aclose()
+
+    async def _open(
+        self, client: Redis, speaking: Line, listening: Line, node: Node, place: Place | None
+    ) -> Transport:
+        if self.options.mode == "pubsub":
+            return await PubSubTransport.open(speaking, listening, self._prefix)
+        stream = Stream(client, speaking, self._prefix, self.options.max_messages)
+        return await StreamTransport.open(stream, listening, place, node.name)
 
     def _client(self) -> Redis:
         return Redis.from_url(
@@ -84,40 +93,26 @@ class RedisBus(NetworkBus):
             retry=Retry(NoBackoff(), 0),  # the carrier tries again, and knows what was missed
         )
 
-    async def _subscribe(self, client: Redis) -> PubSubTransport:
-        pubsub = client.pubsub()
-        await pubsub.subscribe(self._prefix)
-        confirmation = await pubsub.get_message(timeout=CONNECTING)
-        if confirmation is None or confirmation["type"] != "subscribe":
-            raise OSError(f"{self._url} does not confirm the subscription")
-        return PubSubTransport(client, pubsub, self._prefix)
-
 
 class PubSubTransport(Transport):
-    def __init__(self, client: Redis, pubsub: PubSub, channel: str) -> None:
-        self._client = client
-        self._pubsub = pubsub
+    def __init__(self, speaking: Line, listening: Line, channel: str) -> None:
+        self._speaking = speaking
+        self._listening = listening
         self._channel = channel
+
+    @classmethod
+    async def open(cls, speaking: Line, listening: Line, channel: str) -> PubSubTransport:
+        async with asyncio.timeout(CONNECTING):
+            await listening.ask("SUBSCRIBE", channel)
+        return cls(speaking, listening, channel)
 
     async def send(self, parcels: Sequence[Parcel]) -> None:
         with failures_of_redis():
-            async with self._client.pipeline(transaction=False) as pipeline:
-                for parcel in parcels:
-                    pipeline.publish(self._channel, parcel.packet)
-                await pipeline.execute()
+            await self._speaking.ask_all(
+                ("PUBLISH", self._channel, parcel.packet) for parcel in parcels
+            )
 
     async def receive(self) -> list[tuple[bytes, int]]:
         with failures_of_redis():
-            message: dict[str, Any] | None = await self._pubsub.get_message(timeout=None)
-        if message is None or message["type"] != "message":
-            return []
-        return [(message["data"], 0)]
-
-
-@contextmanager
-def failures_of_redis() -> Iterator[None]:
-    """Raise OSError for what Redis, or the way to it, can't do now."""
-    try:
-        yield
-    except RedisError as failure:
-        raise OSError(str(failure) or type(failure).__name__) from failure
+            kind, _, packet = await self._listening.answer()
+        return [(packet, 0)] if kind == b"message" else []

@@ -8,9 +8,10 @@ from contextlib import suppress
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ResponseError
 
 from nothing_shared.bus import changes
+from nothing_shared.bus.backends.redis_line import Line, Script, failures_of_redis
 from nothing_shared.bus.outbox import Parcel
 from nothing_shared.bus.transport import Handle, Place, Transport
 
@@ -19,12 +20,13 @@ __all__ = ["Stream", "StreamTransport"]
 FIELD = b"p"
 AT_ONCE = 200
 WAIT_MS = 1000
+READ = ("XREAD", "COUNT", AT_ONCE, "BLOCK", WAIT_MS, "STREAMS")
 RETRY_AFTER = 1.0
 """Seconds until a handler that failed is called again."""
 ABANDONED_MS = 60_000
 """After which a message that a node of a group has not finished is another node's."""
 
-APPEND = """
+APPEND = Script("""
 local epoch = redis.call('HGET', KEYS[2], 'epoch')
 if not epoch then
     local now = redis.call('TIME')
@@ -39,7 +41,7 @@ for i = 2, #ARGV, 2 do
     end
 end
 return {epoch, redis.call('HGET', KEYS[2], 'number')}
-"""
+""")
 """Adds packets, and those of a topic for which a group has made a stream to that one, too; returns
 the epoch, and the number of the last one. An epoch is the time at which Redis had to begin to count:
 a server that has lost its data has another one, and a later one."""
@@ -48,12 +50,12 @@ a server that has lost its data has another one, and a later one."""
 class Stream:
     """One site's stream, and one more for each topic that a group waits for."""
 
-    def __init__(self, client: Redis, prefix: str, max_messages: int) -> None:
+    def __init__(self, client: Redis, line: Line, prefix: str, max_messages: int) -> None:
         self.client = client
+        self._line = line
         self.name = f"{prefix}:stream"
         self._prefix = prefix
         self._max = max_messages
-        self._append = client.register_script(APPEND)
 
     async def append(self, parcels: Sequence[Parcel]) -> Place:
         """Add parcels, or none, and return the place after them."""
@@ -61,7 +63,7 @@ class Stream:
         for parcel in parcels:
             is_news = parcel.topic and parcel.topic != changes.TOPIC
             args += [parcel.packet, self.of_topic(parcel.topic) if is_news else ""]
-        epoch, number = await self._append(keys=keys, args=args)
+        epoch, number = await self._line.run(APPEND, keys, args)
         return Place(int(epoch), int(number))
 
     def of_topic(self, topic: str) -> str:
@@ -86,35 +88,31 @@ def number_of(entry: bytes, epoch: int) -> int:
 
 
 class StreamTransport(Transport):
-    def __init__(self, stream: Stream, begin: Place, node: str) -> None:
+    def __init__(self, stream: Stream, line: Line, begin: Place, node: str) -> None:
         self._stream = stream
+        self._line = line
         self._epoch = begin.history
         self._number = begin.cursor
         self._node = node
 
     @classmethod
-    async def open(cls, stream: Stream, place: Place | None, node: str) -> StreamTransport:
+    async def open(
+        cls, stream: Stream, line: Line, place: Place | None, node: str
+    ) -> StreamTransport:
         head = await stream.append([])
         resumes = place is not None and await stream.has_all_after(place, head)
         begin = place if place is not None and resumes else head
-        transport = cls(stream, begin, node)
+        transport = cls(stream, line, begin, node)
         transport.resumes, transport.start = resumes, begin
         return transport
 
     async def send(self, parcels: Sequence[Parcel]) -> None:
-        try:
+        with failures_of_redis():
             await self._stream.append(parcels)
-        except RedisError as failure:
-            raise OSError(str(failure)) from failure
 
     async def receive(self) -> list[tuple[bytes, int]]:
-        try:
-            place = f"{self._epoch}-{self._number}"
-            found: Any = await self._stream.client.xread(
-                {self._stream.name: place}, count=AT_ONCE, block=WAIT_MS
-            )
-        except RedisError as failure:
-            raise OSError(str(failure)) from failure
+        with failures_of_redis():
+            found = await self._line.ask(*READ, self._stream.name, f"{self._epoch}-{self._number}")
         packets: list[tuple[bytes, int]] = []
         for entry, fields in found[0][1] if found else ():
             number = number_of(entry, self._epoch)
@@ -123,12 +121,12 @@ class StreamTransport(Transport):
                     break
                 raise OSError(f"the stream was trimmed up to {number}, and {self._number} was read")
             self._number = number
-            packets.append((fields[FIELD], number))
+            packets.append((fields[1], number))
         return packets
 
     async def work(self, topic: str, group: str, handle: Handle) -> None:
         client, name = self._stream.client, self._stream.of_topic(topic)
-        try:
+        with failures_of_redis():
             with suppress(ResponseError):  # it is there already
                 await client.xgroup_create(name, group, id="$", mkstream=True)
             while True:
@@ -136,8 +134,6 @@ class StreamTransport(Transport):
                     while not await handle(fields[FIELD]):
                         await asyncio.sleep(RETRY_AFTER)
                     await client.xack(name, group, entry)
-        except RedisError as failure:
-            raise OSError(str(failure)) from failure
 
     async def _next(self, name: str, group: str) -> list[Any]:
         """Return what this node has begun before, what another has abandoned, or what is new."""
