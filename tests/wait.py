@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 
 def wait_until(
     condition: Callable[[], Result],
-    timeout: float = 10.0,
+    timeout: float = 30.0,
     *,
     interval: float = 0.005,
     what: str = "",

@@ -37,7 +37,7 @@ BROKER = tuple(
 )
 
 
-def trade_without_end(base: Path, name: str) -> None:
+def trade_without_end(base: Path, name: str, ease: float) -> None:
     """Write and publish without end, and note down what was heard and missed."""
     heard = os.open(base / f"{name}.heard", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     said = os.open(base / "said", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
@@ -51,12 +51,12 @@ def trade_without_end(base: Path, name: str) -> None:
         line = f"H {message.origin} {message.sequence} {message.payload}\n"
         os.write(heard, line.encode())
 
-    write_without_end(base / "log", pause=0.05)
+    write_without_end(base / "log", pause=0.05 * ease)
     nap, count = threading.Event(), 0
 
     def trade() -> None:
         nonlocal count
-        while not nap.wait(0.03) and not (base / "log.end").exists():
+        while not nap.wait(0.03 * ease) and not (base / "log.end").exists():
             count += 1
             payload = f"{os.getpid()}-{count}"
             with contextlib.suppress(BusError, LockTimeout):
@@ -71,14 +71,15 @@ class BrokerChaos(Chaos):
     """Workers of three nodes, the broker, and the way to it."""
 
     def __init__(
-        self, cluster: Cluster, base: Path, chance: random.Random, server: Server, proxy: Proxy
-    ) -> None:
+        self, cluster: Cluster, base: Path, chance: random.Random, server: Server, proxy: Proxy,
+        ease: float,
+    ) -> None:  # fmt: skip
         super().__init__(cluster, base / "log", chance)
-        self.base, self.server, self.proxy = base, server, proxy
+        self.base, self.server, self.proxy, self.ease = base, server, proxy, ease
 
     def start(self, name: str) -> None:
         worker = self.cluster.start(name)
-        worker.begin(trade_without_end, self.base, name)
+        worker.begin(trade_without_end, self.base, name, self.ease)
         self.workers.append((name, worker))
 
     def cut(self) -> None:
@@ -138,11 +139,12 @@ def run(
     server: Server,
     proxy: Proxy,
     *,
+    ease: float = 1.0,
     faults: tuple[str, ...] = NODES + BROKER,
     seconds: float = 8.0,
 ) -> Outcome:
     """Let faults happen for a while, heal all, wait until all is heard, and count."""
-    chaos = BrokerChaos(cluster, base, random.Random(seed), server, proxy)
+    chaos = BrokerChaos(cluster, base, random.Random(seed), server, proxy, ease)
     watcher = Watcher(base, chaos.log)
     for name in NAMES:
         watcher.unseen[name] = []

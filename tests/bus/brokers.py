@@ -32,6 +32,8 @@ class Brokered(Backend):
 
     path: ClassVar[str]
     options: ClassVar[dict[str, Any]] = {}
+    ease: ClassVar[float] = 1.0
+    """How many times as slowly as others it is written to in chaos, lest it only shows an overload."""
 
     def settings(self) -> dict[str, Any]:
         return {

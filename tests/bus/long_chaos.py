@@ -42,13 +42,16 @@ def main() -> int:
 def run(name: str, seed: int, seconds: float) -> bool:
     """Run one backend's, and say whether nothing was lost in silence and no gap was false."""
     from tests.bus import broker_chaos
-    from tests.bus.backends import opened
+    from tests.bus.backends import BACKENDS, opened
     from tests.node.workers import workers
 
     with tempfile.TemporaryDirectory() as made, workers() as started:
         base = Path(made)
         with opened(name, base, started, Unblocked()) as (cluster, server, proxy):  # type: ignore[arg-type]
-            outcome = broker_chaos.run(cluster, base, seed, server, proxy, seconds=seconds)
+            ease = BACKENDS[name][1].ease
+            outcome = broker_chaos.run(
+                cluster, base, seed, server, proxy, seconds=seconds, ease=ease
+            )
     print(f"{name}: {outcome}", flush=True)
     for problem in (*outcome.undetected, *outcome.false):
         print(f"  {problem}")

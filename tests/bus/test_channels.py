@@ -57,6 +57,7 @@ class OverChannels(Brokered):
 
     path = "nothing_shared.bus.backends.channels.ChannelsBus"
     replays = False
+    ease = 8.0  # to a layer over Redis each message is some round trips, and again for each node
     layer: ClassVar[str]
 
     def settings(self) -> dict[str, Any]:
