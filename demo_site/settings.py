@@ -23,6 +23,7 @@ INSTALLED_APPS = [
     "nothing_shared.bus",
     "nothing_shared.causality",
     "nothing_shared.cache",
+    "nothing_shared.sessions",
     "demo_site",
     "django.contrib.messages",
     "django.contrib.staticfiles",
@@ -33,7 +34,7 @@ MIDDLEWARE = [
     "demo_site.middleware.WitnessMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "nothing_shared.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -89,7 +90,7 @@ WHITENOISE_MAX_AGE = 60
 MEDIA_URL = "/media/"
 MEDIA_ROOT = DIRECTORY / "media"  # stands in for the object store that all nodes share
 
-SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
+SESSION_ENGINE = "nothing_shared.sessions.backends.signed_cookies"
 SESSION_COOKIE_NAME = "standing_room"
 MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
 CSRF_COOKIE_HTTPONLY = True

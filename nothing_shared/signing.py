@@ -14,7 +14,7 @@ from django.utils.encoding import force_bytes
 from itsdangerous import BadSignature, Signer
 from itsdangerous.signer import SigningAlgorithm
 
-__all__ = ["BadSignature", "signer"]
+__all__ = ["BadSignature", "secret_keys", "signer"]
 
 
 class ShortHMAC(SigningAlgorithm):
@@ -62,6 +62,17 @@ def _signer(keys: tuple[str | bytes, ...], salt: str, is_short: bool) -> Signer:
     )
 
 
+def secret_keys() -> tuple[bytes, ...]:
+    """Return the site's keys in itsdangerous' order: the oldest fallback first, SECRET_KEY last."""
+    fallbacks: object = settings.SECRET_KEY_FALLBACKS
+    if not isinstance(fallbacks, (list, tuple)):  # each letter of a text would be a key
+        kind = type(fallbacks).__name__
+        raise ImproperlyConfigured(
+            f"SECRET_KEY_FALLBACKS is of type {kind}; allowed: a list of keys, [old_key]."
+        )
+    return (*(force_bytes(key) for key in reversed(fallbacks)), force_bytes(settings.SECRET_KEY))
+
+
 def signer(
     purpose: str, *, is_short: bool = False, former_keys: tuple[str | bytes, ...] = ()
 ) -> Signer:
@@ -71,11 +82,5 @@ def signer(
     what ``former_keys`` signed. The purpose is part of the derived key: a signature made for one purpose
     is void for another.
     """
-    fallbacks: object = settings.SECRET_KEY_FALLBACKS
-    if not isinstance(fallbacks, (list, tuple)):  # each letter of a text would be a key
-        kind = type(fallbacks).__name__
-        raise ImproperlyConfigured(
-            f"SECRET_KEY_FALLBACKS is of type {kind}; allowed: a list of keys, [old_key]."
-        )
-    keys = (*former_keys, *reversed(fallbacks), settings.SECRET_KEY)
+    keys = (*former_keys, *secret_keys())
     return _signer(keys, f"nothing_shared.{purpose}", is_short)

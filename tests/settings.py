@@ -42,6 +42,7 @@ INSTALLED_APPS = [
     "nothing_shared.causality",
     "nothing_shared.cache",
     "nothing_shared.thumbnails",
+    "nothing_shared.sessions",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "tests.causality.shop",

@@ -1,4 +1,4 @@
-"""Run Django's cache tests: ``python -m tests.django_suite`` prints each one's outcome as JSON."""
+"""Run Django's own tests: ``python -m tests.django_suite cache|sessions`` prints each outcome as JSON."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import unittest
+from importlib import import_module
 from typing import Any
 
 import django
@@ -46,17 +47,21 @@ def name(test: Any) -> str:
     return f"{type(test).__name__}.{getattr(test, '_testMethodName', test)}"
 
 
-def main() -> None:
+SUITES = {"cache": ("settings", "cases"), "sessions": ("session_settings", "session_cases")}
+
+
+def main(suite_name: str) -> None:
     sys.path.append(str(directory_of_djangos_tests()))
-    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.django_suite.settings"
+    site, cases = (f"tests.django_suite.{module}" for module in SUITES[suite_name])
+    os.environ["DJANGO_SETTINGS_MODULE"] = site
     django.setup()
     from django.conf import settings
 
-    from tests.django_suite.cases import CASES
-
     runner = get_runner(settings)(verbosity=0)
     runner.setup_test_environment()
-    suite = unittest.TestSuite(map(unittest.defaultTestLoader.loadTestsFromTestCase, CASES))
+    suite = unittest.TestSuite(
+        map(unittest.defaultTestLoader.loadTestsFromTestCase, import_module(cases).CASES)
+    )
     databases = runner.setup_databases()
     result = unittest.TextTestRunner(resultclass=Outcomes, verbosity=0).run(suite)
     runner.teardown_databases(databases)
@@ -65,4 +70,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])

@@ -1,0 +1,106 @@
+"""A session as its client holds it: one token, or one of its login and one of its data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from nothing_shared.sessions.errors import BadToken
+from nothing_shared.sessions.header import Header, Kind, is_newer
+from nothing_shared.sessions.jar import JOINT
+from nothing_shared.sessions.packing import unpack
+from nothing_shared.sessions.tokens import Codec, Token
+
+__all__ = ["Line", "choose", "open_line"]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The tokens of one session."""
+
+    main: Token | None
+    """The whole session, or its login; None where nobody is signed in and the data stands apart."""
+    data: Token | None = None
+
+    @property
+    def tokens(self) -> tuple[Token, ...]:
+        return tuple(token for token in (self.main, self.data) if token is not None)
+
+    @property
+    def head(self) -> Header:
+        return self.tokens[0].header
+
+    @property
+    def sid(self) -> str:
+        return self.head.sid.hex()
+
+    @property
+    def key(self) -> str:
+        """What Django calls the session key."""
+        return JOINT.join(token.text for token in self.tokens)
+
+    @property
+    def varying(self) -> Token | None:
+        """The token that data writes replace."""
+        return self.data or (self.main if self.head.kind is Kind.WHOLE else None)
+
+    def replacing(self, newer: Token) -> Line:
+        """Return the line with another token in place of the one of its kind."""
+        return Line(self.main, newer) if newer.header.kind is Kind.DATA else Line(newer)
+
+    def content(self, load: Callable[[bytes], Any]) -> dict[str, Any]:
+        """Return what the session holds; in doubt the login is right."""
+        content: dict[str, Any] = {}
+        for token in reversed(self.tokens):
+            content.update(unpack(token.packed, load))
+        return content
+
+
+def open_line(key: str, codec: Codec, is_alive: Callable[[Header], bool]) -> Line:
+    """Open a session key; raises BadToken. Data of another session than the login's is left out."""
+    main = data = None
+    for text in key.split(JOINT, 2)[:2]:
+        token = _opened(text, codec, is_alive)
+        if token is None:
+            continue
+        if token.header.kind is Kind.DATA:
+            data = data or token
+        else:
+            main = main or token
+    if main is not None and (
+        main.header.kind is Kind.WHOLE or (data and data.header.sid != main.header.sid)
+    ):
+        data = None
+    if main is None and data is None:
+        raise BadToken("no token of this site")
+    return Line(main, data)
+
+
+def _opened(text: str, codec: Codec, is_alive: Callable[[Header], bool]) -> Token | None:
+    try:
+        token = codec.decode(text)
+    except BadToken:
+        return None
+    return token if is_alive(token.header) else None
+
+
+def choose(candidates: Iterable[str], codec: Codec) -> str | None:
+    """Return the newest of several cookies of one name, if all are of one session; else none of them.
+
+    Whoever may set a cookie for a parent domain could else slip in a session of their own.
+    """
+    found = list(candidates)
+    if len(found) < 2:
+        return found[0] if found else None
+    try:
+        tokens = [codec.decode(text.partition(JOINT)[0]) for text in found]
+    except BadToken:
+        return None
+    if len({(token.header.sid, token.header.kind) for token in tokens}) > 1:
+        return None
+    best, chosen = tokens[0], found[0]
+    for token, text in zip(tokens[1:], found[1:], strict=True):
+        if is_newer(token.header.count, best.header.count):
+            best, chosen = token, text
+    return chosen

@@ -1,0 +1,201 @@
+"""Sign sessions out, and know who was signed out."""
+
+from __future__ import annotations
+
+import contextvars
+import os
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from django.db import connections, router, transaction
+from django.db.models import F
+from django.db.models.functions import Greatest
+
+from nothing_shared.causality.pending import touch
+from nothing_shared.causality.transactions import in_transaction, is_manual
+from nothing_shared.node import process
+from nothing_shared.sessions import wall
+from nothing_shared.sessions.conf import session_settings
+from nothing_shared.sessions.models import Revocation
+from nothing_shared.sessions.revoked import (
+    ANY,
+    EVERYONE,
+    Bearer,
+    Entry,
+    Revoked,
+    session_name,
+    slot_of,
+    slot_of_session,
+    user_name,
+)
+from nothing_shared.sessions.signals import sessions_revoked
+
+__all__ = [
+    "Withheld",
+    "end_generation",
+    "end_session",
+    "generation_of",
+    "is_revoked",
+    "purge",
+    "quick_verdict",
+]
+
+Result = TypeVar("Result")
+
+
+class Withheld(Exception):
+    """Whether this session was revoked can't be known now, and the site said to deny it then."""
+
+
+_revoked: Revoked | None = None
+_reading = threading.Lock()
+
+
+def _forget_in_child() -> None:
+    global _revoked, _reading
+    _revoked, _reading = None, threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget_in_child)
+
+
+def _current() -> Revoked:
+    """Return this process's memory, made anew where the node's table was."""
+    global _revoked
+    table = process.current().table
+    if _revoked is None or _revoked.table is not table:
+        _revoked = Revoked(table)
+    return _revoked
+
+
+# Asking --------------------------------------------------------------------------------------
+
+
+def quick_verdict(bearer: Bearer) -> bool | None:
+    """Say, from memory alone, whether a session is revoked; None if the database must be asked."""
+    return None if _revoked is None else _revoked.verdict(bearer)
+
+
+def is_revoked(bearer: Bearer) -> bool:
+    """Say whether a session is revoked; asks the database where memory can't tell.
+
+    Raises :class:`Withheld`, or DatabaseError.
+    """
+    verdict = quick_verdict(bearer)
+    return _judge(bearer) if verdict is None else verdict
+
+
+def _judge(bearer: Bearer) -> bool:
+    known = _current()
+    if known.is_void:
+        _read_all(known)
+    verdict = known.verdict(bearer)
+    if verdict is not None:
+        return verdict
+    if known.may_be_deaf and not known.is_void and bearer.user:
+        choice = session_settings().when_partitioned
+        if choice == "deny" and not known.ends(bearer):
+            raise Withheld
+        if choice == "trust":
+            return known.ends(bearer)
+    return _ask(known, bearer)
+
+
+def _read_all(known: Revoked) -> None:
+    """Read the table, in one thread of this process at a time; others ask for one session each."""
+    if not _may_remember() or not _reading.acquire(blocking=False):
+        return
+    try:
+        begun = known.table.clock()
+        known.read(_unobserved(lambda: _entries({"expires__gt": _now()})), begun)
+    finally:
+        _reading.release()
+
+
+def _ask(known: Revoked, bearer: Bearer) -> bool:
+    begun = known.table.clock()
+    found = _unobserved(lambda: _entries({"name__in": bearer.names}))
+    answer = Revoked(known.table)
+    answer.note(bearer, found, begun)
+    if _may_remember():
+        known.note(bearer, found, begun)
+    return answer.ends(bearer)
+
+
+def _entries(wanted: dict[str, Any]) -> list[Entry]:
+    rows = Revocation.objects.using(_alias()).filter(**wanted)
+    return [Entry(*row) for row in rows.values_list("name", "generation", "spared").iterator()]
+
+
+def _alias() -> str:
+    return router.db_for_write(Revocation)
+
+
+def _may_remember() -> bool:
+    """Say whether the database shows what is true now, and not what was when a transaction began."""
+    connection = connections[_alias()]
+    return not in_transaction(connection) and not is_manual(connection)
+
+
+def _unobserved(ask: Callable[[], Result]) -> Result:
+    """Ask in a unit of work of its own: nothing that this request caches depends on the answer."""
+    return contextvars.Context().run(ask)
+
+
+def _now() -> int:
+    return int(wall.clock())
+
+
+# Revoking ------------------------------------------------------------------------------------
+
+
+def end_session(sid: str, *, until: int) -> None:
+    """Refuse every cookie of one session from now on, until none of them could count any more."""
+    alias, name = _alias(), session_name(sid)
+    with transaction.atomic(using=alias):
+        row = Revocation(name=name, expires=until)
+        Revocation.objects.using(alias).bulk_create([row], ignore_conflicts=True)
+        touch((ANY, slot_of_session(sid)))
+    sessions_revoked.send_robust(sender=Revocation, name=name)
+
+
+def end_generation(name: str, *, until: int, spared: str = "") -> int:
+    """Refuse every session of a user, or of everyone, that there is now, except one.
+
+    No clock decides which those are: each session carries the number of the last such sign-out that
+    it outlives, and those numbers only grow. Returns the new one.
+    """
+    alias = _alias()
+    with transaction.atomic(using=alias):
+        rows = Revocation.objects.using(alias)
+        newest = max(_now(), _newest(rows, name) + 1)
+        rows.get_or_create(name=name, defaults={"expires": until})
+        rows.filter(name=name).update(
+            generation=Greatest(F("generation") + 1, newest),
+            expires=Greatest(F("expires"), until),
+            spared=spared,
+        )
+        generation: int = rows.values_list("generation", flat=True).get(name=name)
+        touch((ANY, slot_of(name)))
+    sessions_revoked.send_robust(sender=Revocation, name=name)
+    return generation
+
+
+def _newest(rows: Any, name: str) -> int:
+    """Return the highest generation that anybody under this name may have."""
+    wanted = rows if name == EVERYONE else rows.filter(name__in=(name, EVERYONE))
+    return max(wanted.values_list("generation", flat=True), default=0)
+
+
+def generation_of(user: str) -> int:
+    """Return the number that a session of this user which begins now carries; asks the database."""
+    rows = Revocation.objects.using(_alias())
+    return _unobserved(lambda: _newest(rows, user_name(user)))
+
+
+def purge() -> int:
+    """Delete what no cookie could need any more, and return how many rows that was."""
+    rows = Revocation.objects.using(_alias())
+    deleted: int = _unobserved(lambda: rows.filter(expires__lt=_now()).delete()[0])
+    return deleted

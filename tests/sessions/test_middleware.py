@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.contrib.auth.models import User
+from django.core.exceptions import ImproperlyConfigured
+from django.test import AsyncClient, Client
+
+from nothing_shared.sessions.middleware import SessionMiddleware
+from tests.sessions.browser import Browser
+
+LOGIN, DATA = "sessionid", "sessionid_data"
+
+
+def content(browser: Browser) -> Any:
+    return json.loads(browser.get("/").text)["content"]
+
+
+def user(browser: Browser) -> str:
+    return str(json.loads(browser.get("/").text)["user"])
+
+
+def put(browser: Browser, **values: Any) -> Any:
+    return browser.post("/put/", content=json.dumps(values))
+
+
+def test_what_one_request_puts_another_reads(browser: Browser) -> None:
+    put(browser, colour="green", count=3)
+    assert content(browser) == {"colour": "green", "count": 3}
+
+
+def test_without_a_sign_in_there_is_but_the_cookie_of_the_data(browser: Browser) -> None:
+    put(browser, colour="green")
+    assert browser.cookies.keys() == {DATA}
+
+
+def test_login_and_data_stand_in_cookies_of_their_own(browser: Browser, ada: User) -> None:
+    browser.post("/in/", user="ada")
+    assert browser.cookies.keys() == {LOGIN}
+    login = browser.cookies[LOGIN]
+    put(browser, colour="green")
+    assert browser.cookies.keys() == {LOGIN, DATA}
+    assert browser.cookies[LOGIN] == login, "a data write leaves the login alone"
+    assert (user(browser), content(browser)) == ("ada", {"colour": "green"})
+
+
+def test_what_was_put_before_a_sign_in_is_there_after_it(browser: Browser, ada: User) -> None:
+    put(browser, cart=[1, 2])
+    browser.post("/in/", user="ada")
+    assert (user(browser), content(browser)) == ("ada", {"cart": [1, 2]})
+
+
+def test_a_sign_out_takes_both_cookies_along(browser: Browser, ada: User) -> None:
+    browser.post("/in/", user="ada")
+    put(browser, colour="green")
+    browser.post("/out/")
+    assert browser.cookies == {}
+    assert (user(browser), content(browser)) == ("", {})
+
+
+@pytest.mark.parametrize("prefix", ["/", "/a/"])
+def test_a_cookie_copied_before_the_sign_out_is_refused_after_it(
+    browser: Browser, ada: User, prefix: str
+) -> None:
+    browser.post(f"{prefix}in/", user="ada")
+    put(browser, colour="green")
+    thief = Browser(is_async=browser.is_async)
+    thief.cookies = dict(browser.cookies)
+    assert user(thief) == "ada"
+    browser.post(f"{prefix}out/")
+    assert (user(thief), content(thief)) == ("", {})
+    assert thief.cookies == {}, "what is void is taken away"
+
+
+def test_a_sign_in_ends_the_session_that_was_before_it(browser: Browser, ada: User) -> None:
+    put(browser, colour="green")
+    fixated = Browser(is_async=browser.is_async)
+    fixated.cookies = dict(browser.cookies)
+    browser.post("/in/", user="ada")
+    assert (user(fixated), content(fixated)) == ("", {})
+
+
+def test_the_id_of_a_session_stays_while_its_key_changes(browser: Browser) -> None:
+    put(browser, colour="green")
+    sid = json.loads(browser.get("/").text)["sid"]
+    before = browser.cookies[DATA]
+    put(browser, colour="red")
+    assert browser.cookies[DATA] != before
+    assert json.loads(browser.get("/").text)["sid"] == sid
+
+
+def test_equal_content_writes_nothing(browser: Browser, ada: User) -> None:
+    browser.post("/in/", user="ada")
+    put(browser, colour="green")
+    assert not put(browser, colour="green").cookies
+    assert not browser.get("/").cookies
+    assert put(browser, colour="red").cookies.keys() == {DATA}
+
+
+def test_a_bad_cookie_is_taken_away_and_no_session_made_of_it(browser: Browser) -> None:
+    browser.cookies = {LOGIN: "x" * 200, DATA: "y" * 200}
+    answer = browser.get("/")
+    assert answer.status == 200
+    assert [morsel["max-age"] for morsel in answer.cookies.values()] == [0, 0]
+    assert browser.cookies == {}
+
+
+def test_caches_on_the_way_keep_nobodys_session(browser: Browser) -> None:
+    answer = put(browser, colour="green")
+    assert answer.headers["vary"] == "Cookie"
+    assert "private" in answer.headers["cache-control"]
+    read = browser.get("/")
+    assert read.headers["vary"] == "Cookie"
+    assert "cache-control" not in read.headers, "nothing is set, so the view decides"
+    assert "vary" not in browser.get("/untouched/").headers
+
+
+def test_flags_of_the_cookies_are_the_settings(site: Any, browser: Browser) -> None:
+    site.SESSION_COOKIE_SECURE = True
+    site.SESSION_COOKIE_NAME = "__Host-s"
+    morsel = put(browser, colour="green").cookies["__Host-s_data"]
+    assert (morsel["secure"], morsel["httponly"]) == (True, True)
+    assert (morsel["path"], morsel["domain"], morsel["samesite"]) == ("/", "", "Lax")
+    assert morsel["max-age"] == site.SESSION_COOKIE_AGE
+
+
+def test_a_failed_request_saves_nothing_and_its_sign_out_stands(
+    browser: Browser, ada: User
+) -> None:
+    browser.post("/in/", user="ada")
+    thief = Browser(is_async=browser.is_async)
+    thief.cookies = dict(browser.cookies)
+    assert browser.post("/out-and-fail/").status == 500
+    assert user(thief) == "", "though the view's transaction was rolled back"
+
+
+def test_a_write_in_a_session_that_was_ended_elsewhere_is_a_400(
+    browser: Browser, ada: User
+) -> None:
+    browser.post("/in/", user="ada")
+    other = Browser(is_async=browser.is_async)
+    other.cookies = dict(browser.cookies)
+
+    ended = False
+    from tests.sessions import views
+
+    def end_first(request: Any) -> Any:
+        nonlocal ended
+        request.session["late"] = True
+        if not ended:
+            ended = True
+            other.is_async = False
+            other.post("/out/")
+        return views.HttpResponse("too late")
+
+    original = views.put
+    try:
+        views.urlpatterns[2].callback = end_first
+        assert put(browser, colour="green").status == 400
+    finally:
+        views.urlpatterns[2].callback = original
+    assert user(browser) == ""
+
+
+def test_the_test_client_finds_the_whole_session_in_one_cookie(site: Any, ada: User) -> None:
+    client = Client()
+    client.force_login(ada)
+    assert client.get("/").json()["user"] == "ada"
+    client.post("/put/", {"content": json.dumps({"colour": "green"})})
+    assert client.cookies.keys() == {LOGIN}
+    assert client.session["colour"] == "green"
+    assert client.session["_auth_user_id"] == str(ada.pk)
+    assert client.get("/").json() | {"sid": ""} == {
+        "user": "ada",
+        "content": {"colour": "green"},
+        "sid": "",
+    }
+    client.logout()
+    assert client.get("/").json()["user"] == ""
+
+
+def test_a_test_client_that_signs_in_nowhere_has_a_session_too(site: Any) -> None:
+    client = Client()
+    client.post("/put/", {"content": json.dumps({"colour": "green"})})
+    assert client.session["colour"] == "green"
+
+
+def test_the_async_test_client_does_as_well(site: Any, ada: User) -> None:
+    client = AsyncClient()
+    async_to_sync(client.aforce_login)(ada)
+    answer: Any = async_to_sync(client.get)("/a/")
+    assert answer.json()["user"] == "ada"
+
+
+def test_the_joined_key_of_both_cookies_is_a_session_key(browser: Browser, ada: User) -> None:
+    from nothing_shared.sessions.backends.signed_cookies import SessionStore
+
+    browser.post("/in/", user="ada")
+    put(browser, colour="green")
+    store = SessionStore("~".join([browser.cookies[LOGIN], browser.cookies[DATA]]))
+    assert store["colour"] == "green"
+    assert store["_auth_user_id"] == str(ada.pk)
+
+
+def test_a_cookie_of_one_cookie_mode_is_parted_when_it_is_next_read(
+    site: Any, browser: Browser, ada: User
+) -> None:
+    client = Client()
+    client.force_login(ada)
+    client.post("/put/", {"content": json.dumps({"colour": "green"})})
+    browser.cookies = {LOGIN: client.cookies[LOGIN].value}
+    assert (user(browser), content(browser)) == ("ada", {"colour": "green"})
+    assert browser.cookies.keys() == {LOGIN, DATA}
+
+
+def test_djangos_own_middleware_keeps_all_in_one_cookie(site: Any, ada: User) -> None:
+    site.MIDDLEWARE = [
+        middleware.replace("nothing_shared.sessions", "django.contrib.sessions")
+        for middleware in site.MIDDLEWARE
+    ]
+    browser = Browser()
+    browser.post("/in/", user="ada")
+    put(browser, colour="green")
+    assert browser.cookies.keys() == {LOGIN}
+    assert (user(browser), content(browser)) == ("ada", {"colour": "green"})
+    thief = Browser()
+    thief.cookies = dict(browser.cookies)
+    browser.post("/out/")
+    assert (user(thief), content(thief)) == ("", {})
+
+
+def test_the_middleware_refuses_another_engine(settings: Any) -> None:
+    settings.SESSION_ENGINE = "django.contrib.sessions.backends.db"
+    with pytest.raises(ImproperlyConfigured, match="SESSION_ENGINE"):
+        SessionMiddleware(lambda request: None)

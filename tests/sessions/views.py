@@ -1,0 +1,96 @@
+"""A small site that keeps things in its visitors' sessions."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.contrib.auth import aget_user, alogin, alogout, get_user_model, login, logout
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import path
+
+from nothing_shared.sessions import revoke_sessions
+
+
+def show(request: HttpRequest) -> HttpResponse:
+    """Say what is in the session, and who is signed in."""
+    store: Any = request.session
+    content = {key: value for key, value in store.items() if not key.startswith("_auth")}
+    return JsonResponse({"user": request.user.get_username(), "content": content, "sid": store.sid})
+
+
+def untouched(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("nothing read")
+
+
+def put(request: HttpRequest) -> HttpResponse:
+    request.session.update(json.loads(request.POST["content"]))
+    return HttpResponse("put")
+
+
+def drop(request: HttpRequest) -> HttpResponse:
+    del request.session[request.POST["key"]]
+    return HttpResponse("dropped")
+
+
+def expire(request: HttpRequest) -> HttpResponse:
+    request.session.set_expiry(int(request.POST["seconds"]))
+    return HttpResponse("set")
+
+
+def sign_in(request: HttpRequest) -> HttpResponse:
+    user = get_user_model()._default_manager.get(username=request.POST["user"])
+    login(request, user, "django.contrib.auth.backends.ModelBackend")
+    return HttpResponse("in")
+
+
+def sign_out(request: HttpRequest) -> HttpResponse:
+    logout(request)
+    return HttpResponse("out")
+
+
+@transaction.atomic
+def sign_out_and_fail(request: HttpRequest) -> HttpResponse:
+    logout(request)
+    raise RuntimeError("after the sign-out")
+
+
+def end_others(request: HttpRequest) -> HttpResponse:
+    revoke_sessions(request.user, keep=request.session)
+    return HttpResponse("others are out")
+
+
+async def ashow(request: HttpRequest) -> HttpResponse:
+    """Use the session as a dict in an async view, where nothing may ask a database."""
+    content = dict(request.session.items())
+    user = await aget_user(request)
+    kept = {key: value for key, value in content.items() if not key.startswith("_auth")}
+    return JsonResponse({"user": user.get_username(), "content": kept})
+
+
+async def asign_in(request: HttpRequest) -> HttpResponse:
+    user = await get_user_model()._default_manager.aget(username=request.POST["user"])
+    await alogin(request, user, "django.contrib.auth.backends.ModelBackend")
+    return HttpResponse("in")
+
+
+async def asign_out(request: HttpRequest) -> HttpResponse:
+    await alogout(request)
+    return HttpResponse("out")
+
+
+urlpatterns = [
+    path("", show),
+    path("untouched/", untouched),
+    path("put/", put),
+    path("drop/", drop),
+    path("expire/", expire),
+    path("in/", sign_in),
+    path("out/", sign_out),
+    path("out-and-fail/", sign_out_and_fail),
+    path("end-others/", end_others),
+    path("a/", ashow),
+    path("a/in/", asign_in),
+    path("a/out/", asign_out),
+]
