@@ -29,8 +29,15 @@ unknown key or a value that is not allowed is an error, in `manage.py check` and
 
 DJANGOS_NAMES = {"apps.py", "checks.py", "conf.py", "signals.py"}
 FLOORS = {
-    "": 0, "node": 1, "bus": 2, "causality": 2, "cache": 3, "sessions": 3, "thumbnails": 3,
-}  # fmt: skip
+    "": 0,
+    "node": 1,
+    "bus": 2,
+    "causality": 2,
+    "cache": 3,
+    "sessions": 3,
+    "thumbnails": 3,
+    "pinning": 3,
+}
 
 HEAD = "| key | default | allowed | what it is |\n| --- | --- | --- | --- |\n"
 

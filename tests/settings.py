@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "nothing_shared.bus",
     "nothing_shared.causality",
     "nothing_shared.cache",
+    "nothing_shared.pinning",
     "nothing_shared.thumbnails",
     "nothing_shared.sessions",
     "django.contrib.auth",

@@ -23,6 +23,12 @@ class CausalitySettings:
         "What the names of ticket cookies begin with.",
         rule=("letters, digits, - and _", lambda name: bool(re.fullmatch(r"[A-Za-z0-9_-]+", name))),
     )
+    ticket_header: str = option(
+        "NS-Ticket",
+        "The header in which a client without cookies carries its ticket. Who sends it, empty at first, "
+        "gets the next one back in it, and no cookie.",
+        rule=("letters, digits and -", lambda name: bool(re.fullmatch(r"[A-Za-z0-9-]+", name))),
+    )
     clock_skew: float = option(
         10.0,
         "Seconds by which the wall clocks of nodes may differ. Tickets live that much longer.",

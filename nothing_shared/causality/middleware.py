@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import time
 from collections.abc import Awaitable, Callable
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
@@ -12,15 +11,10 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_cache_control, patch_vary_headers
 
-from nothing_shared.causality import scopes
-from nothing_shared.causality.conf import CausalitySettings, causality_settings
+from nothing_shared.causality import carrying, positions, scopes
+from nothing_shared.causality.conf import causality_settings
 from nothing_shared.causality.pending import settle_all, settle_unit
 from nothing_shared.causality.scopes import Scope
-from nothing_shared.causality.tickets import BadTicket, Carried, Ticket, decode, encode
-from nothing_shared.locks import LockTimeout
-from nothing_shared.node import process
-from nothing_shared.node.conf import node_settings
-from nothing_shared.signing import signer
 
 __all__ = ["CausalityMiddleware"]
 
@@ -65,79 +59,67 @@ class CausalityMiddleware:
 
 
 class _Received:
-    """The tickets of one request."""
+    """The tickets of one request: in cookies, or in a header where the client sends that."""
 
     def __init__(self, request: HttpRequest, unit: Scope) -> None:
         self._options = causality_settings()
         self._unit = unit
         self._is_secure = request.is_secure()
-        self._ticket = Ticket()
         self._names: list[str] = []
+        self._header: str | None = None
         self._is_unread = False
         unit.is_unsafe |= request.method not in SAFE_METHODS
         if self._options.tickets:
+            self._header = request.headers.get(self._options.ticket_header)
             is_ours = re.compile(rf"{re.escape(self._options.ticket_name)}_\w{{1,32}}", re.ASCII)
             self._names = [name for name in request.COOKIES if is_ours.fullmatch(name)]
-        if self._names:
             self._read(request)
-            self._take_in()
 
     def _read(self, request: HttpRequest) -> None:
-        seal = signer("ticket")
-        found = []
-        for name in self._names[:MOST_COOKIES]:
-            try:
-                found.append(decode(request.COOKIES[name], seal))
-            except BadTicket:
-                self._is_unread = True
-        self._is_unread |= len(self._names) > MOST_COOKIES
-        self._ticket = Ticket().joined(found).since(time.time() - _lifetime(self._options))
-
-    def _take_in(self) -> None:
-        unit, ticket = self._unit, self._ticket
-        unit.ticketed |= ticket.slots
-        refuses = bool(self._is_unread or ticket.overflowed)
-        try:
-            for carried in ticket.carried:
-                process.current().apply(carried.change)
-        except LockTimeout:
-            refuses = True
-        if refuses:
-            unit.refuse_cached()
+        texts = [request.COOKIES[name] for name in self._names]
+        texts += [part for part in (self._header or "").replace(" ", "").split(",") if part]
+        if texts:
+            received, self._is_unread = carrying.read(texts[:MOST_COOKIES])
+            self._is_unread |= len(texts) > MOST_COOKIES
+            carrying.take_in(self._unit, received, is_unread=self._is_unread)
+        self._unit.reader.may_use_replicas = not self._is_unread
 
     def answer(self, response: HttpResponseBase) -> HttpResponseBase:
         if not self._options.tickets:
             return response
-        if self._unit.changes or self._is_unread:
+        # What the body of a stream writes comes after the headers.
+        to_come = positions.unknown() if response.streaming and self._unit.is_unsafe else ()
+        self._unit.reader.floors.add(to_come)
+        if to_come or self._is_news:
             self._hand_out(response)
             for name in self._names:
                 response.delete_cookie(name, samesite="Lax")
-            patch_vary_headers(response, ("Cookie",))
+            named = () if self._header is None else (self._options.ticket_header,)
+            patch_vary_headers(response, ("Cookie", *named))
             patch_cache_control(response, private=True)
         return response
 
+    @property
+    def _is_news(self) -> bool:
+        unit = self._unit
+        return bool(unit.changes or self._is_unread or unit.reader.is_settled)
+
     def _hand_out(self, response: HttpResponseBase) -> None:
-        """Set a cookie of a new name.
+        """Set a cookie of a new name, or the header.
 
         Responses overtake each other: under one name, the last to arrive would win and the other's
-        changes would be lost. What a ticket said that can't be read, such as one that a newer node
-        signed with a key of tomorrow, may have been anything.
+        changes would be lost.
         """
-        now = int(time.time())
-        carried = tuple(Carried(change, now) for change in self._unit.changes)
-        made = Ticket(carried, now if self._is_unread else 0)
-        ticket = made.joined([self._ticket]).bounded()
+        made = carrying.outgoing(self._unit, is_unread=self._is_unread)
+        if self._header is not None:
+            response.headers[self._options.ticket_header] = carrying.seal(made)
+            return
         response.set_cookie(
             f"{self._options.ticket_name}_{secrets.token_hex(6)}",
-            encode(ticket, signer("ticket")),
-            max_age=int(_lifetime(self._options)) + 1,
+            carrying.seal(made),
+            # Positions hold for as long as a replica may lag.
+            max_age=None if made.positions else int(carrying.lifetime()) + 1,
             httponly=True,
             samesite="Lax",
             secure=self._is_secure,
         )
-
-
-def _lifetime(options: CausalitySettings) -> float:
-    """Seconds after which every node has heard a change and serves nothing older, not even stale."""
-    node = node_settings()
-    return 2 * node.lease + node.max_staleness + options.clock_skew

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db import connections
+from django.db.backends.base.base import NO_DB_ALIAS, BaseDatabaseWrapper
 
 from nothing_shared.causality import pending, scopes, sessions
 from nothing_shared.causality.conf import causality_settings
 from nothing_shared.causality.footprint import Touched, analyse, bind
 from nothing_shared.causality.identity import database_of
+from nothing_shared.causality.positions import position_after
 from nothing_shared.causality.schema import forget, schema_for
 from nothing_shared.causality.snapshots import Snapshot
 from nothing_shared.causality.transactions import in_transaction, is_manual
@@ -19,7 +21,10 @@ from nothing_shared.clock import boottime_ns
 from nothing_shared.node import process, slots
 from nothing_shared.node.change import Change
 
-__all__ = ["Observer", "observe"]
+__all__ = ["HEARD", "Observer", "observe"]
+
+HEARD = "nothing_shared.heard"
+"""Where the context of a statement says what was understood of it: its text, its footprint."""
 
 
 class Observer:
@@ -46,6 +51,8 @@ class Observer:
         unit.begin(self._snapshot.since(connection, boottime_ns()))
         changed_at = table.changed[table.index(slots.schema(self._database))]
         footprint = analyse(sql, schema_for(connection, changed_at))
+        # For a cursor that chooses a server: this is what it has to go by, if the text is the same.
+        context[HEARD] = (sql, footprint)
         if footprint.controls:
             return execute(sql, params, many, context)
         touched = bind(footprint, params, many)
@@ -85,6 +92,7 @@ class Observer:
         connection: BaseDatabaseWrapper,
         execute: Callable[[], Any],
     ) -> Any:
+        scopes.current().reader.wrote.add(self._database)
         if in_transaction(connection):
             return self._write_in_transaction(touched, written, connection, execute)
         return self._write_at_once(touched, written, connection, execute)
@@ -135,18 +143,26 @@ class Observer:
             is_certain = not sessions.is_lost(connection, failure)
             raise
         finally:
-            change = Change.of(written.after(touched, key))
+            changed = written.after(touched, key)
+            position = position_after(connection, is_certain=is_certain)
+            change = Change.of(changed, written.reached(position))
             if not is_manual(connection):
                 pending.announce(node, change, intent, is_certain=is_certain)
             else:
                 # Manual mode: the COMMIT is yet to come, unseen. The intent is left to the agent,
                 # which repeats it while this thread has not settled.
                 pending.announce(node, change, None)
-                pending.leave_open(connection, change.slots, intent)
+                pending.leave_open(connection, change, intent)
 
 
-def observe(connection: BaseDatabaseWrapper) -> None:
-    """Put an observer outside all wrappers of a connection; idempotent."""
+def observe(connection: BaseDatabaseWrapper) -> bool:
+    """Put an observer outside all wrappers of a connection, and say if one is there; idempotent.
+
+    One that no alias leads to is a part of another, which is observed.
+    """
+    if connection.alias not in (*connections, NO_DB_ALIAS):
+        return False
     wrappers = connection.execute_wrappers
     if not any(isinstance(wrapper, Observer) for wrapper in wrappers):
         wrappers.insert(0, Observer(connection))
+    return True

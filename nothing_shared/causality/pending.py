@@ -12,6 +12,7 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from nothing_shared.causality.identity import database_of
+from nothing_shared.causality.positions import has_positions, position_after
 from nothing_shared.causality.scopes import Scope, current
 from nothing_shared.causality.sessions import database_slot, session_of
 from nothing_shared.causality.transactions import in_transaction, is_idle, is_manual
@@ -20,6 +21,7 @@ from nothing_shared.locks import LockTimeout
 from nothing_shared.node import process, slots
 from nothing_shared.node.change import Change
 from nothing_shared.node.intents import Intent
+from nothing_shared.node.positions import UNKNOWN, Position, Reached
 
 __all__ = [
     "Pending",
@@ -55,6 +57,7 @@ class Pending:
         self._intent = self.node.intents.claim()
         self._session, self._database = session_of(connection), database_slot(connection)
         self._raw = connection.connection
+        self._has_positions = has_positions(connection)
         self._is_over = False
         self._scopes: list[Scope] = []
         hooks: list[Any] = connection.run_on_commit
@@ -96,7 +99,7 @@ class Pending:
         if self._is_over:
             return
         if self._raw is None or connection.connection is not self._raw:
-            self._end(Change.of(self.slots), is_certain=False)
+            self._end(self._change(None), is_certain=False)
         elif self._is_marked(connection):
             self._committed()
         else:
@@ -105,14 +108,26 @@ class Pending:
     def __del__(self) -> None:
         """Count as committed if the thread ended before anybody settled it."""
         if not getattr(self, "_is_over", True):
-            self.node.commit(Change.of(self.slots), self._intent)
+            self.node.commit(self._change(None), self._intent)
 
     def _committed(self) -> None:
         if self._is_over:
             return
-        self._end(Change.of(self.slots))
+        self._end(self._change(self.connection()))
         for callback in self.after_commit:
             callback()
+
+    def _change(self, connection: BaseDatabaseWrapper | None) -> Change:
+        """Make the change, with the position that the primary is at now; unknown without a connection."""
+        if not self._has_positions or not self.written.is_anything:
+            return Change.of(self.slots)
+        position = UNKNOWN if connection is None else position_after(connection)
+        return Change.of(self.slots, self.written.reached(position))
+
+    @property
+    def position_unknown(self) -> Position | None:
+        """What is known of its position while it is open; None where its database has none."""
+        return UNKNOWN if self._has_positions else None
 
     def leave_to_parent(self) -> None:
         """Call in a forked child: it has neither committed nor rolled back."""
@@ -137,11 +152,13 @@ class Unended:
         self._raw = connection.connection
         self._session, self._database = session_of(connection), database_slot(connection)
         self._slots: set[int] = set()
+        self._reached: set[Reached] = set()
         self._intent: Intent | None = None
 
-    def add(self, touched: Iterable[int], intent: Intent | None) -> None:
+    def add(self, change: Change, intent: Intent | None) -> None:
         """Take over a statement's intent: the COMMIT is yet to come."""
-        new = set(touched)
+        new = set(change.slots)
+        self._reached.update(change.positions)
         self._slots.update(new)
         if self._intent is None:
             self._intent = intent
@@ -156,7 +173,10 @@ class Unended:
         return connection.connection is self._raw
 
     def end_unheard(self, connection: BaseDatabaseWrapper) -> None:
-        change, is_certain = Change.of(self._slots), self._is_there(connection)
+        is_certain = self._is_there(connection)
+        position = position_after(connection, is_certain=is_certain)
+        reached = [r._replace(position=position) for r in self._reached if position is not None]
+        change = Change.of(self._slots, tuple(reached))
         announce(self._node, change, self._intent, is_certain=is_certain)
 
 
@@ -196,13 +216,11 @@ def settle(connection: BaseDatabaseWrapper) -> None:
         manual.end_unheard(connection)
 
 
-def leave_open(
-    connection: BaseDatabaseWrapper, touched: Iterable[int], intent: Intent | None
-) -> None:
+def leave_open(connection: BaseDatabaseWrapper, change: Change, intent: Intent | None) -> None:
     """Keep what was written in manual mode, where no hook tells of the COMMIT."""
     if connection not in _unended:
         _unended[connection] = Unended(connection)
-    _unended[connection].add(touched, intent)
+    _unended[connection].add(change, intent)
 
 
 def settle_all() -> None:

@@ -92,6 +92,8 @@ def introspect(connection: BaseDatabaseWrapper) -> Findings | None:
     Raises what the driver raises.
     """
     raw, asking = connection.connection, INTROSPECTIONS.get(connection.vendor)
+    if raw is None and hasattr(connection, "catalog"):  # it connects late, and has others to ask
+        raw = connection.catalog()
     if raw is None or asking is None or not asking.is_idle(raw):
         return None
     return asking.ask(raw)

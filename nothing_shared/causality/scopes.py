@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from nothing_shared.causality.reader import Reader
 from nothing_shared.causality.reads import Used, read_slots
 from nothing_shared.causality.transactions import in_transaction, is_idle
 from nothing_shared.node import slots
@@ -54,6 +55,7 @@ class Scope:
         "is_unsafe",
         "may_fill",
         "pending",
+        "reader",
         "refuses_cached",
         "ticketed",
         "used",
@@ -63,10 +65,8 @@ class Scope:
     def __init__(self, *, is_implicit: bool = False) -> None:
         self.is_implicit = is_implicit
         """Whether nobody said where this unit of work begins and ends: a shell, a script, a test."""
-        self.is_new = False
-        """Whether a request has begun in it, and nobody answers it yet."""
-        self.is_serving = False
-        """Whether a request is being answered in it: those that its views make are parts of it."""
+        self.is_new = self.is_serving = False
+        """Whether a request has begun in it, or is being answered: those that its views make are parts."""
         self.begun: int | None = None
         """When the first statement was sent."""
         self.writes = 0
@@ -87,6 +87,8 @@ class Scope:
         """Transactions that have written and not ended."""
         self.attachments: dict[str, Any] = {}
         """What upper floors keep with the unit of work."""
+        self.reader = Reader()
+        """Whom this is done for, and which servers may answer them."""
         self._reads: dict[tuple[str, str], set[str] | None] = {}
         self._reads_anything = False
         self.used: list[Used] = []
@@ -139,7 +141,9 @@ class Scope:
     def changed(self, change: Change) -> None:
         """Note a change that is made here: its client's ticket is to carry it."""
         self.writes += 1
+        self.reader.floors.add(change.positions)
         if not self.is_implicit:
+            self.reader.changes.append(change)
             self.changes.append(change)
             self._hold_for_client(change.slots)
 
@@ -225,6 +229,7 @@ class Scope:
         self.refuses_cached, self.careful = outer.refuses_cached, outer.careful
         self.is_unsafe, self.may_fill = outer.is_unsafe, outer.may_fill
         self.ticketed, self._spoiled = outer.ticketed, set(outer._spoiled)
+        self.reader = outer.reader
 
 
 SCOPE: ContextVar[Scope | None] = ContextVar("nothing_shared.scope", default=None)

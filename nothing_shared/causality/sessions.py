@@ -32,7 +32,7 @@ def session_of(connection: BaseDatabaseWrapper) -> int:
 
 def database_slot(connection: BaseDatabaseWrapper) -> int:
     """Return a number by which an intent names its database."""
-    return slots.name(database_of(connection.alias))
+    return slots.database(database_of(connection.alias))
 
 
 def is_lost(connection: BaseDatabaseWrapper, failure: BaseException) -> bool:

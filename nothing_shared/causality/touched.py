@@ -8,7 +8,17 @@ from typing import NamedTuple
 
 from nothing_shared.causality.rows import RowPin
 
-__all__ = ["ANYTHING", "EVERYTHING", "NOTHING", "NO_ROWS", "Footprint", "Touched"]
+__all__ = [
+    "ANYTHING",
+    "ANY_DATA",
+    "BINDING",
+    "EVERYTHING",
+    "NOTHING",
+    "NO_ROWS",
+    "REMAKING",
+    "Footprint",
+    "Touched",
+]
 
 NAMES: frozenset[str] = frozenset()
 NO_ROWS: Mapping[str, set[str]] = {}
@@ -57,6 +67,10 @@ class Footprint:
     """Whether it touches no data at all: it begins, commits or configures."""
     changes_schema: bool = False
     placeholders: int = 0
+    is_replicable: bool = False
+    """Whether a replica answers it as the primary would, apart from being older."""
+    binds_session: bool = False
+    """Whether what comes next must stay on the same session, which is not what it was."""
     at_large: Touched = field(init=False, repr=False, compare=False)
     """What it touches if its rows can't be told."""
     is_settled: bool = field(init=False, repr=False, compare=False)
@@ -77,5 +91,10 @@ class Footprint:
 
 
 NOTHING = Footprint(controls=True)
-ANYTHING = Footprint(reads_unknown=True, writes_unknown=True)
-EVERYTHING = Footprint(reads_unknown=True, writes_unknown=True, changes_schema=True)
+BINDING = Footprint(controls=True, binds_session=True)
+ANY_DATA = Footprint(reads_unknown=True, writes_unknown=True)
+ANYTHING = Footprint(reads_unknown=True, writes_unknown=True, binds_session=True)
+REMAKING = Footprint(reads_unknown=True, writes_unknown=True, changes_schema=True)
+EVERYTHING = Footprint(
+    reads_unknown=True, writes_unknown=True, changes_schema=True, binds_session=True
+)

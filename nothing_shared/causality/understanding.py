@@ -6,8 +6,17 @@ from nothing_shared.causality.inserts import inserted
 from nothing_shared.causality.relations import Reach, Schema
 from nothing_shared.causality.rows import Placeholders, RowPin, pins
 from nothing_shared.causality.sql import END, fold, is_name, parts, tokenise
+from nothing_shared.causality.standby import binds_session, can_answer, statements
 from nothing_shared.causality.statement import Mention, Statement
-from nothing_shared.causality.touched import ANYTHING, EVERYTHING, NOTHING, Footprint
+from nothing_shared.causality.touched import (
+    ANY_DATA,
+    ANYTHING,
+    BINDING,
+    EVERYTHING,
+    NOTHING,
+    REMAKING,
+    Footprint,
+)
 
 __all__ = ["understand"]
 
@@ -39,8 +48,10 @@ BEFORE_EXPLAINED = frozenset(") analyse analyze explain plan verbose".split())
 def understand(text: str, schema: Schema) -> Footprint:
     """Return the footprint of a text; what is not one statement of a known kind may do anything."""
     tokens = tokenise(fold(text), schema.vendor) if len(text) <= LONGEST_TEXT else None
-    if tokens is None or ";" in tokens[:-2]:
+    if tokens is None:
         return EVERYTHING
+    if ";" in tokens[:-2]:
+        return EVERYTHING if any(map(binds_session, statements(tokens))) else REMAKING
     if tokens[0] in QUERIES:
         return footprint_of(tokens, text, schema)
     if tokens[0] == "explain":
@@ -56,10 +67,12 @@ def of_command(tokens: list[str], schema: Schema) -> Footprint:
     if first == "pragma" and schema.vendor == "sqlite":
         return of_pragma(second)
     if first in CONFIGURES.get(schema.vendor, ()) and not (first == "set" and "(" in tokens):
-        return NOTHING
+        return BINDING if binds_session(tokens) else NOTHING
     if first in ("create", "drop") and (second == "index" or tokens[1:3] == ["unique", "index"]):
         return NOTHING
-    return ANYTHING if first in CHANGES_DATA_ONLY else EVERYTHING
+    if first in CHANGES_DATA_ONLY:
+        return ANY_DATA
+    return EVERYTHING if binds_session(tokens) else REMAKING
 
 
 def of_pragma(name: str) -> Footprint:
@@ -94,6 +107,7 @@ def footprint_of(tokens: list[str], text: str, schema: Schema) -> Footprint:
     reads, read_rows, reads_unknown = read_by(statement, found)
     written, made = ([made], None) if isinstance(made, RowPin) else (found, made)
     writes, written_rows, writes_unknown = written_by(statement, written, made)
+    is_write = bool(writes or written_rows or made or writes_unknown)
     return Footprint(
         reads=reads,
         read_rows=read_rows,
@@ -103,6 +117,8 @@ def footprint_of(tokens: list[str], text: str, schema: Schema) -> Footprint:
         reads_unknown=reads_unknown,
         writes_unknown=writes_unknown,
         placeholders=placeholders.total if read_rows or written_rows else 0,
+        is_replicable=not is_write and can_answer(tokens),
+        binds_session=statement.writes_unknown or binds_session(tokens),
     )
 
 

@@ -37,7 +37,8 @@ def is_installed() -> bool:
 
 
 def _observe_new(*, connection: Any, **kwargs: Any) -> None:
-    observe(connection)
+    if not observe(connection):
+        return
     schema_for(connection)  # no transaction is open yet, which would keep it from asking
 
 

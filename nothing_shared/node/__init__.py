@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from nothing_shared.node.change import Change, Position
+from nothing_shared.node.change import Change
+from nothing_shared.node.positions import Position
 
 __all__ = ["Change", "Position"]

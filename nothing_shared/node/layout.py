@@ -20,6 +20,10 @@ __all__ = [
     "CHANGED",
     "CREATED",
     "CURSOR",
+    "DATABASES",
+    "DATABASE_CELLS",
+    "DATABASE_WORDS",
+    "DOUBTS",
     "EPOCHS",
     "GAPS",
     "HISTORY",
@@ -46,7 +50,7 @@ __all__ = [
 ]
 
 MAGIC = int.from_bytes(b"n0shared", "little")
-VERSION = 1
+VERSION = 2
 
 # The header: words 2 and up of the first page (0 is the magic, 1 the layout version).
 SLOTS = 2
@@ -70,12 +74,18 @@ OUTBOX, SENT = 17, 18
 LOST = 19
 """How often an agent that was replaced has left messages behind that it had yet to hand out."""
 
+DOUBTS = 20
+"""How often nobody knew how far a database had got."""
+
+DATABASES, DATABASE_CELLS, DATABASE_WORDS = 32, 64, 5
+"""The slot of each database with positions, up to where all its tables changed, and where any did."""
+
 PEERS, PEER_CELLS, PEER_WORDS = 512, 256, 3
 """Origin and last sequence number of every node heard, and the two combined."""
 
 POSITIONS = PEERS + PEER_CELLS * PEER_WORDS
-POSITION_CELLS, POSITION_WORDS = 1024, 3
-"""Slot of a table (plus one), timeline, LSN."""
+POSITION_CELLS, POSITION_WORDS = 2**14, 2
+"""History (system and timeline) and LSN of the last change of the tables whose slots end in its number."""
 
 APPLIED = POSITIONS + POSITION_CELLS * POSITION_WORDS
 APPLIED_CELLS = 2**16

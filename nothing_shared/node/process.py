@@ -20,6 +20,7 @@ from nothing_shared.node.change import Change
 from nothing_shared.node.conf import NodeSettings, node_settings
 from nothing_shared.node.directory import ensure, node_directory
 from nothing_shared.node.intents import Intent, Intents, Overdue
+from nothing_shared.node.positions import UNKNOWN, Reached
 from nothing_shared.node.table import ChangeTable
 
 __all__ = [
@@ -125,7 +126,11 @@ class Node:
         """
         for overdue in list(self.intents.overdue(self.lease // 2)):
             has_ended = overdue.is_orphaned and overdue.key in self._ended
-            change = Change.of(overdue.slots)
+            known = self.table.positions.databases
+            written = [overdue.database] if overdue.database else known
+            # How far the database has got is for whoever reads next to ask it: it may be away.
+            reached = tuple(Reached(database, UNKNOWN) for database in written)
+            change = Change.of(overdue.slots, reached)
             self.table.apply(change)
             for announce in hooks.announcers:
                 announce(self, change)

@@ -9,6 +9,7 @@ __all__ = [
     "ANY",
     "EPOCH",
     "FIRST_HASHED",
+    "database",
     "file",
     "key",
     "name",
@@ -36,6 +37,11 @@ def slot(kind: str, *parts: str) -> int:
     """
     digest = blake2b("\0".join((kind, *parts)).encode(), digest_size=4).digest()
     return max(int.from_bytes(digest, "little"), FIRST_HASHED)
+
+
+def database(database: str) -> int:
+    """Nothing depends on it: it stands for a database where its positions are kept."""
+    return slot("database", database)
 
 
 def table(database: str, table: str) -> int:

@@ -13,7 +13,8 @@ from pathlib import Path
 from nothing_shared.clock import NEVER, Clock, boot_id, boottime_ns
 from nothing_shared.locks import LockTimeout, MachineLock
 from nothing_shared.node import layout, slots
-from nothing_shared.node.change import Change, Position
+from nothing_shared.node.change import Change
+from nothing_shared.node.positions import Position, Positions, Seen
 
 __all__ = ["ChangeTable"]
 
@@ -47,6 +48,7 @@ class ChangeTable:
             os.close(fd)
         self.words = memoryview(self._map).cast("Q")
         self.changed = self.words[layout.CHANGED :]
+        self.positions = Positions(self.words)
         self.id = self.words[layout.TABLE_ID]
         self._mask = self.words[layout.SLOTS] - 1
 
@@ -91,8 +93,10 @@ class ChangeTable:
             cell = layout.APPLIED + change.id % layout.APPLIED_CELLS
             if words[cell] == change.id:
                 return 0
-            for slot, position in change.positions:
-                self._raise_position(slot, position)
+            for reached in change.positions:
+                self.positions.raise_to(reached)
+            if slots.EPOCH in change.slots and not change.positions:
+                self.positions.doubt_everything()
             # Positions stand before the clock is read, so that a fill that begins in between meets
             # the new floor; the id is stored last, so that a killed writer's change is taken again.
             now = self.clock()
@@ -110,39 +114,15 @@ class ChangeTable:
         """Begin a new epoch: nothing that any worker of this node holds is fresh any more."""
         self.apply(Change((slots.EPOCH,)))
 
-    def position(self, slot: int) -> Position | None:
-        """Return the position below which a replica's rows of this table are too old, if one is known."""
-        at = self._position_cell(slot)
-        if at is None or self.words[at] != slot + 1:
-            return None
-        while True:
-            known = Position(self.words[at + 1], self.words[at + 2])
-            if self.words[at + 1] == known.timeline:  # else a writer raised it in between
-                return known
+    def enter(self, database: int) -> None:
+        """Keep positions of a database from now on; raises LockTimeout."""
+        with self.lock.held():
+            self.positions.enter(database)
 
-    def _raise_position(self, slot: int, position: Position) -> None:
-        at = self._position_cell(slot)
-        if at is None:
-            self._raise_position(slots.EPOCH, position)
-            return
-        known = Position(self.words[at + 1], self.words[at + 2])
-        if self.words[at] == slot + 1 and known >= position:
-            return
-        self.words[at + 1], self.words[at + 2] = position
-        self.words[at] = slot + 1
-
-    def _position_cell(self, slot: int) -> int | None:
-        if (
-            slot == slots.EPOCH
-        ):  # the first cell is kept for it: it takes what finds the others full
-            return layout.POSITIONS
-        others = layout.POSITION_CELLS - 1
-        for step in range(others):
-            cell = 1 + (slot + step) % others
-            at = layout.POSITIONS + cell * layout.POSITION_WORDS
-            if self.words[at] in (0, slot + 1):
-                return at
-        return None
+    def settle(self, seen: Seen, position: Position) -> None:
+        """Take in what a primary said after these cells were seen; raises LockTimeout."""
+        with self.lock.held():
+            self.positions.settle(seen, position)
 
     def is_current(self) -> bool:
         """Say whether the file at the path still is the one that is mapped."""

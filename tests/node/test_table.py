@@ -6,6 +6,7 @@ import pytest
 
 from nothing_shared.clock import NEVER
 from nothing_shared.node import Change, Position, layout, slots
+from nothing_shared.node.positions import Cells, Reached
 from nothing_shared.node.table import FILE_NAME, ChangeTable
 from tests.node.clocks import HandClock
 from tests.node.workers import Workers
@@ -143,36 +144,24 @@ def test_of_many_processes_that_open_a_new_node_one_makes_the_table(
     assert [path.name for path in directory.glob("changes-*")] == [FILE_NAME]
 
 
-def test_positions_are_raised_as_timeline_and_lsn(table: ChangeTable) -> None:
-    for given, expected in [((1, 500), (1, 500)), ((1, 400), (1, 500)), ((2, 10), (2, 10))]:
-        table.apply(Change((EVENT,), positions=((EVENT, Position(*given)),)))
-        assert table.position(EVENT) == Position(*expected)
-    assert table.position(USER) is None
-
-
 def test_positions_stand_before_the_clock_is_read(directory: Path) -> None:
-    seen: list[Position | None] = []
+    seen: list[Position] = []
+    database = slots.database("db")
 
     def look() -> int:
-        seen.append(table.position(EVENT))
+        seen.extend(table.positions.highest(cells) for cells in known)
         return 5_000
 
+    known: list[Cells] = []
     table = ChangeTable(directory, slot_count=SMALL)
+    table.enter(database)
+    cells = table.positions.cells(database, (EVENT,))
+    assert cells is not None
+    known.append(cells)
+    table.settle(table.positions.seen(cells), Position(9, 1, 5))
     table.clock = look
-    table.apply(Change((EVENT,), positions=((EVENT, Position(1, 7)),)))
-    assert seen == [Position(1, 7)]
-
-
-def test_positions_of_more_tables_than_there_are_cells_become_the_position_of_everything(
-    table: ChangeTable,
-) -> None:
-    for number in range(layout.POSITION_CELLS + 5):
-        slot = slots.table("db", f"table{number}")
-        table.apply(Change((slot,), positions=((slot, Position(1, 1000 + number)),)))
-    kept = table.position(slots.EPOCH)
-    assert kept is not None
-    assert kept.lsn >= 1000 + layout.POSITION_CELLS
-    assert table.position(slots.table("db", "table0")) == Position(1, 1000)
+    table.apply(Change((EVENT,), positions=(Reached(database, Position(9, 1, 7), (EVENT,)),)))
+    assert seen == [Position(9, 1, 7)]
 
 
 def test_nothing_is_ever_fresh_again_in_a_retired_table(

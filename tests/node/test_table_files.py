@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from nothing_shared.node import Change, Position, layout, slots
+from nothing_shared.node.positions import Reached
 from nothing_shared.node.table import FILE_NAME, ChangeTable, _create
 from tests.node.clocks import HandClock, last_moment
 from tests.node.dying import deaths
 from tests.node.workers import Died, Workers
 
 SMALL = 1024
+DATABASE = slots.database("db")
 EVENT, USER = slots.table("db", "event"), slots.table("db", "user")
 
 
@@ -30,15 +32,19 @@ def inherit_from_killed_writers(directory: Path) -> int:
     """Have writers killed on each line of an apply, and apply what they left; return how many."""
     table, step = ChangeTable(directory, slot_count=SMALL), 0
     touched = (EVENT, USER, slots.EPOCH)
+    table.enter(DATABASE)
+    cells = table.positions.cells(DATABASE, None)
+    assert cells is not None
+    table.settle(table.positions.seen(cells), Position(1, 1, 0))
 
     def change(step: int) -> Change:
-        return Change(touched, id=step, positions=((EVENT, Position(1, step)),))
+        return Change(touched, id=step, positions=(Reached(DATABASE, Position(1, 1, step)),))
 
     before = table.clock()
     for step in deaths(ChangeTable.apply, lambda step: table.apply(change(step))):
         table.apply(change(step))
         assert all(table.changed[index] > before for index in table.indexes(touched)), step
-        assert table.position(EVENT) == Position(1, step)
+        assert table.positions.highest(cells) == Position(1, 1, step)
         assert not table.apply(change(step))
         before = table.clock()
     return step

@@ -7,17 +7,14 @@ from tempfile import TemporaryDirectory
 
 from hypothesis import given, settings, strategies as st
 
-from nothing_shared.node import Change, Position, layout, slots
+from nothing_shared.node import Change, layout, slots
 from nothing_shared.node.table import ChangeTable
 from tests.node.clocks import HandClock
 
 SIZE = 1024
 IDS = st.sampled_from([1, 2, 3, 1 + layout.APPLIED_CELLS, 2 + layout.APPLIED_CELLS])
 SLOTS = st.sampled_from([slots.EPOCH, slots.ANY, 2, 3, SIZE, SIZE + 2, 2**32 - 1])
-POSITIONS = st.tuples(SLOTS, st.builds(Position, st.integers(0, 2), st.integers(0, 3)))
-CHANGES = st.builds(
-    Change, st.lists(SLOTS, max_size=3).map(tuple), IDS, st.lists(POSITIONS, max_size=2).map(tuple)
-)
+CHANGES = st.builds(Change, st.lists(SLOTS, max_size=3).map(tuple), IDS, st.just(()))
 STEPS = st.lists(st.tuples(CHANGES, st.integers(-3, 5)), max_size=20)
 
 
@@ -27,7 +24,6 @@ class Model:
     def __init__(self, created: int) -> None:
         self.changed = {slots.EPOCH: created}
         self.applied: dict[int, int] = {}
-        self.positions: dict[int, Position] = {}
 
     def apply(self, change: Change, now: int) -> bool:
         cell = change.id % layout.APPLIED_CELLS
@@ -37,8 +33,6 @@ class Model:
         for slot in (slots.ANY, *change.slots):
             place = self.place(slot)
             self.changed[place] = max(now, self.changed.get(place, 0))
-        for slot, position in change.positions:
-            self.positions[slot] = max(position, self.positions.get(slot, position))
         return True
 
     def fresh(self, begun: int, touched: tuple[int, ...]) -> bool:
@@ -65,5 +59,3 @@ def test_the_table_does_as_a_dictionary_would(
             assert bool(table.apply(change)) == model.apply(change, clock())
             for begun in range(clock() - 5, clock() + 6):
                 assert table.fresh(begun, table.indexes(asked)) == model.fresh(begun, asked)
-            for slot, position in model.positions.items():
-                assert table.position(slot) == position

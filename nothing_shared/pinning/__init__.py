@@ -1,0 +1,8 @@
+"""Pinning: reads go to replicas, and nobody reads what is older than what they have written."""
+
+from __future__ import annotations
+
+from nothing_shared.causality import ticket, use_ticket
+from nothing_shared.pinning.primary import use_primary
+
+__all__ = ["ticket", "use_primary", "use_ticket"]

@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+__all__ = ["PinningConfig"]
+
+
+class PinningConfig(AppConfig):
+    name = "nothing_shared.pinning"
+    label = "nothing_shared_pinning"
+    verbose_name = "Pinning"
+
+    def ready(self) -> None:
+        from nothing_shared.bus import process as bus
+        from nothing_shared.causality import wiring
+
+        bus.install()
+        wiring.install()

@@ -1,0 +1,163 @@
+"""A database backend that has replicas under its one alias; for any backend on Django's PostgreSQL one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.db.backends.base.base import NO_DB_ALIAS, BaseDatabaseWrapper
+from django.db.utils import Error
+
+from nothing_shared.causality import wiring
+from nothing_shared.causality.footprint import Footprint, analyse
+from nothing_shared.causality.schema import schema_for
+from nothing_shared.causality.scopes import SCOPE
+from nothing_shared.node.positions import UNKNOWN, Position
+from nothing_shared.pinning import primary
+from nothing_shared.pinning.conf import replicas_of
+from nothing_shared.pinning.cursor import ChoosingCursor, ChoosingDebugCursor
+from nothing_shared.pinning.fleet import Fleet
+from nothing_shared.pinning.positions.base import Positions
+from nothing_shared.pinning.positions.postgresql import PostgreSQL
+from nothing_shared.pinning.replica import Replica
+
+__all__ = ["PinningMixin"]
+
+if TYPE_CHECKING:
+    Base = BaseDatabaseWrapper
+else:
+    Base = object
+
+
+class PinningMixin(Base):
+    """Stand before a ``DatabaseWrapper``: ``class DatabaseWrapper(PinningMixin, postgis.DatabaseWrapper)``.
+
+    Without ``"REPLICAS"`` it is what it stands before. With them, the connection that it wraps is the
+    primary's, made when it is needed; each replica has one of its own, under a private alias.
+    """
+
+    positions: Positions = PostgreSQL()
+
+    def __init__(self, settings_dict: dict[str, Any], alias: str = "default") -> None:
+        super().__init__(settings_dict, alias)
+        self.fleet: Fleet | None = None
+        self.is_bound = False
+        """Whether the session is not as it was, so that replicas' aren't like it."""
+        self._in_doubt: list[Any] = []
+        """Statements that may have bound it: they were sent before it was known what they do."""
+        given = settings_dict.get("REPLICAS")
+        if given and alias != NO_DB_ALIAS:
+            self.fleet = Fleet(self, replicas_of(alias, given))
+            self.autocommit = settings_dict["AUTOCOMMIT"]  # as it will be, once it is connected
+            wiring.install()
+
+    @property
+    def has_replicas(self) -> bool:
+        return self.fleet is not None
+
+    # Connections ------------------------------------------------------------------------------
+
+    def connect(self) -> None:
+        self.is_bound = False
+        self._in_doubt.clear()
+        super().connect()
+
+    def close(self) -> None:
+        if self.fleet is not None and not self.in_atomic_block:
+            self.fleet.close()
+        super().close()
+
+    def close_if_unusable_or_obsolete(self) -> None:
+        super().close_if_unusable_or_obsolete()
+        if self.fleet is not None and not self.in_atomic_block:
+            self.fleet.close_if_unusable_or_obsolete()
+
+    def _cursor(self, name: str | None = None) -> Any:
+        if self.fleet is None:
+            return super()._cursor(name)  # type: ignore[misc]
+        self.validate_thread_sharing()
+        choosing = ChoosingDebugCursor if self.queries_logged else ChoosingCursor
+        cursor = choosing(self, name)
+        if not self.may_choose():
+            cursor._bind()  # now, where Django does
+        return cursor
+
+    def primary_cursor(self, name: str | None) -> Any:
+        """Return a cursor of the driver's on the primary, connecting if need be."""
+        self.close_if_health_check_failed()
+        self.ensure_connection()
+        with self.wrap_database_errors:
+            return self.create_cursor(name)
+
+    # Choosing ---------------------------------------------------------------------------------
+
+    def may_choose(self) -> bool:
+        """Say whether replicas come into question at all, for whom and where this runs."""
+        unit = SCOPE.get()
+        return (
+            unit is not None
+            and unit.reader.may_use_replicas
+            and not unit.is_unsafe
+            and self.autocommit
+            and not self.in_atomic_block
+            and not self.is_bound
+            and self.fleet is not None
+            and self.fleet.database not in unit.reader.wrote
+            and not primary.is_asked_for(self.alias)
+        )
+
+    def replica_for(self, footprint: Footprint) -> Replica | None:
+        """Return the replica that shall answer a statement; None: the primary."""
+        if not footprint.is_replicable or not self.may_choose() or self._is_in_doubt():
+            return None
+        unit, fleet = SCOPE.get(), self.fleet
+        assert unit is not None
+        assert fleet is not None
+        touched = footprint.at_large
+        return fleet.replica_for(unit, None if touched.reads_unknown else touched.reads)
+
+    def note_session(self, footprint: Footprint, sql: Any) -> None:
+        """Keep to the primary from here on, if a statement leaves something behind on its session."""
+        if footprint.binds_session and not self.is_bound:
+            self._in_doubt.append(sql)
+
+    def _is_in_doubt(self) -> bool:
+        """Find out whether what was sent has bound the session; True while nobody knows."""
+        if not self._in_doubt:
+            return False
+        schema = schema_for(self)
+        if schema.is_complete:
+            self.is_bound = any(analyse(sql, schema).binds_session for sql in self._in_doubt)
+            self._in_doubt.clear()
+        return self.is_bound or bool(self._in_doubt)
+
+    def note_served(self, server: str) -> None:
+        unit = SCOPE.get()
+        if unit is not None:
+            served = unit.reader.served
+            served[server] = served.get(server, 0) + 1
+
+    # Positions --------------------------------------------------------------------------------
+
+    def read_position(self) -> Position:
+        """Return how far the primary has got, asked on the connection that there is."""
+        try:
+            with self.wrap_database_errors:
+                return self.positions.of_primary(self.connection)
+        except (Error, AttributeError):
+            return UNKNOWN
+
+    def look(self) -> Position:
+        """Return how far the primary has got, connecting to it if need be; UNKNOWN if it is away."""
+        try:
+            self.close_if_health_check_failed()
+            self.ensure_connection()
+        except Error:
+            return UNKNOWN
+        return self.read_position()
+
+    def catalog(self) -> Any:
+        """Return a raw connection to ask for what the database consists of, before there is one."""
+        if self.fleet is None:
+            return None
+        self.ensure_connection()
+        return self.connection

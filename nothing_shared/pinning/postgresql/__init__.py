@@ -1,0 +1,1 @@
+"""``"ENGINE": "nothing_shared.pinning.postgresql"``: Django's PostgreSQL backend, with replicas."""
