@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-BENCHMARKS = ("cache", "invalidation", "propagation", "hit_ratio", "bus", "outbox")
+BENCHMARKS = ("cache", "invalidation", "propagation", "hit_ratio", "bus", "bus_down", "outbox")
 
 
 def arguments(words: list[str] | None = None) -> argparse.Namespace:

@@ -30,7 +30,7 @@ def batches_of(contender: Contender, subject: str, value: Any) -> dict[str, Batc
     from django.core.cache import caches
 
     cache, name = caches[contender.name], Names(subject)
-    together = _one_request if contender.is_ours else _timed
+    together = one_request if contender.is_ours else _timed
     # A fill depends on all that its request has read: each in a request of its own.
     apart = _own_requests if contender.is_ours else _timed
 
@@ -105,7 +105,7 @@ def _timed(operate: Operate, keys: Iterable[str]) -> float:
     return (perf_counter_ns() - began) / len(waiting) / 1000
 
 
-def _one_request(operate: Operate, keys: Iterable[str]) -> float:
+def one_request(operate: Operate, keys: Iterable[str]) -> float:
     from nothing_shared.causality import scope
 
     with scope():
