@@ -8,7 +8,7 @@ from time import monotonic
 from typing import Any
 
 from tests.benchmarks.measuring import Times, race
-from tests.benchmarks.operations import one_request
+from tests.benchmarks.operations import one_request, own_requests
 from tests.benchmarks.report import Report, Target, main, table
 from tests.benchmarks.site import MACHINE_CACHE, home, set_up
 from tests.servers import RedisServer, redis
@@ -85,8 +85,8 @@ def batch_of(alias: str, kind: str) -> Any:
     cache = caches[alias]
     names = [f"{kind}-{number}" for number in range(UNIT)]
     if kind == HIT:
-        for name in names:
-            cache.get_or_set(name, "a value", TIMEOUT)
+        own_requests(lambda name: cache.get_or_set(name, "a value", TIMEOUT), names)
+        assert not is_leased() or all(map(cache.get, names)), "what was stored is there"
     return lambda number: one_request(cache.get, names)
 
 

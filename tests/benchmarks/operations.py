@@ -32,7 +32,7 @@ def batches_of(contender: Contender, subject: str, value: Any) -> dict[str, Batc
     cache, name = caches[contender.name], Names(subject)
     together = one_request if contender.is_ours else _timed
     # A fill depends on all that its request has read: each in a request of its own.
-    apart = _own_requests if contender.is_ours else _timed
+    apart = own_requests if contender.is_ours else _timed
 
     def fill(key: str) -> None:
         if cache.get(key) is None:
@@ -112,7 +112,7 @@ def one_request(operate: Operate, keys: Iterable[str]) -> float:
         return _timed(operate, keys)
 
 
-def _own_requests(operate: Operate, keys: Iterable[str]) -> float:
+def own_requests(operate: Operate, keys: Iterable[str]) -> float:
     from nothing_shared.causality import scope
 
     def request(key: str) -> None:
