@@ -12,17 +12,15 @@ from typing import Any, ClassVar
 
 from django.db import DatabaseError
 
-from nothing_shared.bus.backends.base import BaseBus
+from nothing_shared.bus.backends.moored import MooredBus
 from nothing_shared.bus.carrier import LOST, Carrier
 from nothing_shared.bus.conf import BusSettings
-from nothing_shared.bus.errors import BusError, BusUnavailable
+from nothing_shared.bus.errors import BusUnavailable
 from nothing_shared.bus.membership import Membership
-from nothing_shared.bus.message import Kind
 from nothing_shared.bus.outbox import Outbox
 from nothing_shared.bus.receiver import Receiver
 from nothing_shared.bus.transport import Place, Transport
 from nothing_shared.conf import option, parse
-from nothing_shared.locks import LockTimeout
 from nothing_shared.node.process import Node
 
 __all__ = ["NetworkBus", "NetworkOptions"]
@@ -42,7 +40,7 @@ class NetworkOptions:
     )
 
 
-class NetworkBus(BaseBus):
+class NetworkBus(MooredBus[Outbox]):
     """A broker between machines, to which each node has one connection: its agent's.
 
     Publishing writes to a ring on this machine and never waits for a network. The agent sends what
@@ -57,8 +55,6 @@ class NetworkBus(BaseBus):
         self.options: Any = parse(
             "NOTHING_SHARED_BUS['OPTIONS']", settings.options, self.options_type
         )
-        self._outboxes: dict[int, Outbox] = {}
-        self._opening = threading.Lock()
 
     @abstractmethod
     def connect(self, node: Node, place: Place | None) -> AbstractAsyncContextManager[Transport]:
@@ -66,12 +62,6 @@ class NetworkBus(BaseBus):
 
         Once it is entered, everything sent from then on is received.
         """
-
-    def join(self, node: Node) -> None:
-        try:
-            self._outbox(node)
-        except (LockTimeout, OSError) as failure:
-            raise self._unavailable(node, failure) from failure
 
     def introduce(self, node: Node) -> None:
         """Sit down on the roster before a write: nobody would wait for the news of a stranger's."""
@@ -83,40 +73,14 @@ class NetworkBus(BaseBus):
         finally:
             membership.close()
 
-    def send(
-        self,
-        node: Node,
-        topic: str,
-        payload: Any,
-        *,
-        kind: Kind = Kind.MESSAGE,
-        may_lap: bool = False,
-    ) -> None:
-        try:
-            outbox = self._outbox(node)
-            with outbox.ring.lock.held():
-                if not may_lap:
-                    outbox.refuse_to_lap()
-                outbox.append(kind, topic, payload, self.seal)
-        except BusError:
-            raise
-        except (LockTimeout, OSError) as failure:
-            raise self._unavailable(node, failure) from failure
-        outbox.wake()
+    def wake(self, berth: Outbox, node: Node, topic: str) -> None:
+        berth.wake()
 
     def leave(self, node: Node) -> None:
-        outbox = self._outboxes.pop(node.table.id, None)
-        if outbox is None:
-            return
-        try:
-            with outbox.ring.lock.held(2.0):
-                is_last = outbox.leave(self.seal)
-        except LockTimeout:
-            outbox.vanish()
-            return
-        if is_last:
+        left = self.cast_off(node)
+        if left is not None and left[1]:
             # In a thread of its own, since this one may have a loop that runs.
-            thread = threading.Thread(target=self._say_goodbye, args=(node, outbox), daemon=True)
+            thread = threading.Thread(target=self._say_goodbye, args=(node, left[0]), daemon=True)
             thread.start()
             thread.join(2 * FAREWELL)  # a database that hangs keeps no process from its end
 
@@ -145,7 +109,7 @@ class NetworkBus(BaseBus):
             while not node.table.is_retired:
                 await Carrier(
                     lambda place: self.connect(node, place),
-                    self._outbox(node),
+                    self.berth(node),
                     node,
                     receiver,
                     membership,
@@ -155,21 +119,12 @@ class NetworkBus(BaseBus):
         finally:
             membership.close()
 
-    def _outbox(self, node: Node) -> Outbox:
-        """Return the node's outbox as it stands in the directory now; make it if need be."""
-        outbox = self._outboxes.get(node.table.id)
-        if outbox is not None and outbox.ring.is_current():
-            return outbox
-        with self._opening:
-            outbox = self._outboxes.get(node.table.id)
-            if outbox is None or not outbox.ring.is_current():
-                outbox = Outbox(node, self.seal, ring_bytes=self.options.ring_bytes)
-                self._outboxes[node.table.id] = outbox
-        return outbox
+    def moor(self, node: Node) -> Outbox:
+        return Outbox(node, self.seal, ring_bytes=self.options.ring_bytes)
 
     @property
     def max_packet(self) -> int:
         return int(self.options.ring_bytes) // 8
 
-    def _unavailable(self, node: Node, failure: Exception) -> BusUnavailable:
+    def unavailable(self, node: Node, failure: Exception) -> BusUnavailable:
         return BusUnavailable(f"the outbox of node {node.name} is out of reach: {failure}")

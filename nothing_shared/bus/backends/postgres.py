@@ -112,7 +112,7 @@ class PostgresBus(NetworkBus):
     def stored(self, node: Node, connection: BaseDatabaseWrapper, id: int) -> None:
         """Have all nodes look at a row, once it is committed."""
         if not connection.in_atomic_block:
-            self._outbox(node).wake()
+            self.berth(node).wake()
             return
         # A test captured the hook, in a transaction that will never commit.
         with connection.cursor() as cursor:
