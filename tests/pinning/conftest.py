@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.pinning.node import Node
-from tests.pinning.stage import described
+from tests.pinning.stage import NO_REPLICAS, described
 from tests.servers import Replication, replicated
 
 
@@ -14,7 +14,7 @@ def running_replication(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Re
     """A primary with two replicas, in whose database ``postgres`` the library's tables are made."""
     with replicated() as servers:
         directory = str(tmp_path_factory.mktemp("maker"))
-        site = described(servers, "the primary alone", node="maker", directory=directory)
+        site = described(servers, NO_REPLICAS, node="maker", directory=directory)
         maker = Node(site)
         maker.run("migrate")
         maker.close()

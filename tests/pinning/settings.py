@@ -77,4 +77,9 @@ NOTHING_SHARED_NODE = {
     "NAME": NODE,
     **SITE.get("node_options", {}),
 }
-NOTHING_SHARED_BUS = {"LOCATION": BASE_DIR / SITE.get("bus", f"bus-{NODE}")}
+NOTHING_SHARED_BUS: dict[str, Any] = {"LOCATION": BASE_DIR / f"bus-{NODE}"}
+if SITE.get("redis"):
+    NOTHING_SHARED_BUS = {
+        "BACKEND": "nothing_shared.bus.backends.redis.RedisBus",
+        "LOCATION": f"redis://127.0.0.1:{SITE['redis']}/0",
+    }

@@ -14,9 +14,10 @@ from tests.pinning.browser import Browser
 from tests.pinning.node import Node
 from tests.servers import Replication
 
-__all__ = ["IMPLEMENTATIONS", "PEERS", "Stage", "described", "staged"]
+__all__ = ["IMPLEMENTATIONS", "NO_REPLICAS", "OURS", "PEERS", "Stage", "described", "staged"]
 
 OURS = "ours"
+NO_REPLICAS = "the primary alone"
 PEERS = ("django-multidb-router", "django_replicated")
 IMPLEMENTATIONS = (OURS, *PEERS)
 

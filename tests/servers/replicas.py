@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,10 +42,14 @@ class ReplicaServer(PostgreSQLServer):
             "-X", "stream", "-c", "fast", "--no-sync")  # fmt: skip
 
     def pause(self) -> None:
-        """Stop to replay; what comes in is kept. Returns when no record is being replayed."""
+        """Stop to replay; what comes in is kept. Returns when no record is being replayed.
+
+        A replica that lags stops after the commit that it holds back.
+        """
         self.ask("SELECT pg_wal_replay_pause()")
-        state = "SELECT pg_get_wal_replay_pause_state()"
-        wait_until(lambda: self.ask(state) == "paused", PATIENCE, what="the pause")
+        lags = "current_setting('recovery_min_apply_delay') <> '0'"
+        stopped = f"SELECT pg_get_wal_replay_pause_state() = 'paused' OR {lags}"
+        wait_until(lambda: self.ask(stopped), PATIENCE, what="the pause")
 
     def resume(self) -> None:
         """Go on to replay."""
@@ -56,14 +62,18 @@ class ReplicaServer(PostgreSQLServer):
     def detach(self) -> None:
         """Lose the server that it follows; returns when nothing more comes in."""
         self._set("primary_conninfo", "")
-        wait_until(lambda: not self._is_streaming(), PATIENCE, what="the end of streaming")
+        receiver = self.ask("SELECT pid FROM pg_stat_wal_receiver")
+        if receiver is not None:  # which nobody ends while replay is paused
+            with suppress(ProcessLookupError):
+                os.kill(receiver, signal.SIGTERM)
+        receivers = "SELECT count(*) FROM pg_stat_wal_receiver"
+        wait_until(lambda: not self.ask(receivers), PATIENCE, what="the end of streaming")
 
     def attach(self) -> None:
-        """Follow its source again; returns when it streams."""
+        """Follow its source again, as soon as it has replayed what it has."""
         assert self.source is not None
         address = f"host=127.0.0.1 port={self.source.port} user={self.source.user}"
         self._set("primary_conninfo", address)
-        wait_until(self._is_streaming, PATIENCE, what="streaming")
 
     def follow(self, source: PostgreSQLServer) -> None:
         """Follow another server of the same history, such as a replica that was promoted."""
@@ -98,10 +108,6 @@ class ReplicaServer(PostgreSQLServer):
     def has_replayed(self, position: str) -> bool:
         """Tell whether it shows what was committed before the source's log got to there."""
         return bool(self.ask("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", position))
-
-    def _is_streaming(self) -> bool:
-        state = "SELECT count(*) FROM pg_stat_wal_receiver WHERE status = 'streaming'"
-        return bool(self.ask(state))
 
     def _set(self, name: str, value: str) -> None:
         self.ask(f"ALTER SYSTEM SET {name} = '{value}'")

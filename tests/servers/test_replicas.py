@@ -83,7 +83,9 @@ def test_a_lagging_replica_shows_a_commit_later(servers: Replication) -> None:
 
 def test_a_detached_replica_receives_nothing_until_it_is_attached(servers: Replication) -> None:
     one, two = servers.replicas
+    one.pause()
     one.detach()
+    one.resume()
     write(servers)
     servers.wait_until_caught_up(two)
     assert shown(servers) == [0, 1]
