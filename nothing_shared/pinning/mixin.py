@@ -9,6 +9,7 @@ from django.db.utils import Error
 
 from nothing_shared.causality import wiring
 from nothing_shared.causality.footprint import Footprint, analyse
+from nothing_shared.causality.observer import observe
 from nothing_shared.causality.schema import schema_for
 from nothing_shared.causality.scopes import SCOPE
 from nothing_shared.node.positions import UNKNOWN, Position
@@ -49,6 +50,7 @@ class PinningMixin(Base):
             self.fleet = Fleet(self, replicas_of(alias, given))
             self.autocommit = settings_dict["AUTOCOMMIT"]  # as it will be, once it is connected
             wiring.install()
+            observe(self)  # now: replicas may answer before this is ever connected
 
     @property
     def has_replicas(self) -> bool:

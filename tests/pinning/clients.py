@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import http.client
-from collections import Counter
+import time
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
@@ -47,6 +48,7 @@ class Client:
     browser: Browser = field(default_factory=Browser)
     failures: list[str] = field(default_factory=list)
     moment: Event = field(default_factory=Event)
+    diary: deque[str] = field(default_factory=lambda: deque(maxlen=40))
 
     @property
     def operations(self) -> int:
@@ -62,10 +64,12 @@ class Client:
             self.write_twice()
         elif chance < 0.84:
             self.read(self.random.choice(self.books))
-        elif chance < 0.97 or not self.leaps:
+        elif chance < 0.97:
             self.read(self.random.choice(self.others), is_own=False)
         else:
-            self.browser.wait(self.random.choice([1.0, 30.0, 3600.0]))
+            self.browser.close()
+            if self.leaps:
+                self.browser.wait(self.random.choice([1.0, 30.0, 3600.0]))
 
     def write(self, book: Book) -> None:
         reply = self.ask("POST", self.prepared(book))
@@ -100,13 +104,18 @@ class Client:
             raise Violation(
                 f"client {self.number} wrote {sorted(book.possible)} copies of {book.title}, and "
                 f"read {seen} at {page}, served by {reply.served or 'a cache'}, "
-                f"with {self.browser.cookies}"
+                f"with {list(self.browser.cookies)}\n" + "\n".join(self.diary)
             )
 
     def ask(self, method: str, path: str) -> Reply | None:
         node = self.random.choice(self.nodes())
         try:
-            return self.browser.send(node, method, path)
+            reply = self.browser.send(node, method, path)
+            self.diary.append(
+                f"{time.monotonic():.3f} {method} {path} on {node.name}: {reply.status} "
+                f"{reply.body[:40]!r} served by {reply.served}"
+            )
+            return reply
         except (OSError, http.client.HTTPException) as failure:
             self.moment.wait(0.05)  # before the next try, as a person would
             return self.failed(repr(failure))

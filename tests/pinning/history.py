@@ -108,7 +108,7 @@ def run(
                     return
                 client.act()
         except Violation as violation:
-            account.violations.append(str(violation))
+            account.violations.append("\n".join([str(violation), *misfortunes.diary]))
         finally:
             client.browser.close()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
 from random import Random
@@ -20,6 +22,7 @@ class Misfortunes:
     def __init__(self, estate: Estate, random: Random, kinds: tuple[str, ...]) -> None:
         self.estate, self.random, self.kinds = estate, random, kinds
         self.happened: dict[str, int] = dict.fromkeys(kinds, 0)
+        self.diary: deque[str] = deque(maxlen=20)
         self.failure: BaseException | None = None
         self._ends: dict[str, Callable[[], None]] = {}
         self._is_over = Event()
@@ -39,11 +42,13 @@ class Misfortunes:
         try:
             while not self._is_over.wait(self.random.uniform(0.02, 0.4)):
                 kind = self.random.choice(self.kinds)
-                if kind in self._ends:
+                has_begun = kind in self._ends
+                if has_begun:
                     self._ends.pop(kind)()
                 else:
                     self.happened[kind] += 1
                     self._ends[kind] = FAULTS[kind](self)
+                self.diary.append(f"{time.monotonic():.3f} {'end of ' * has_begun}{kind}")
         except BaseException as failure:
             self.failure = failure
         finally:

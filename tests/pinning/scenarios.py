@@ -12,7 +12,7 @@ from collections.abc import Callable
 from tests.pinning.browser import Browser
 from tests.pinning.stage import Stage
 
-__all__ = ["LONGER_THAN_ANY_TIME_OUT", "SCENARIOS"]
+__all__ = ["LONGER_THAN_ANY_TIME_OUT", "SCENARIOS", "cached_then_written", "play"]
 
 LONGER_THAN_ANY_TIME_OUT = 600.0
 
@@ -137,6 +137,23 @@ def asynchronous_orm(stage: Stage) -> str:
     stage.browser.post(stage.one, f"/awrite/{title}/")
     reply = stage.browser.get(stage.two, f"/aread/{title}/")
     return "fresh" if reply.json["found"] else "stale"
+
+
+def cached_then_written(stage: Stage, page: str) -> str:
+    """Cache a page from a replica, on a connection that has never met the primary; then write."""
+    title = stage.title()
+    stage.one.run("make_book", title)
+    stage.resume()
+    stage.pause()
+    for copies in (1, 2):
+        stranger = Browser()
+        stranger.get(stage.two, f"/{page}/{title}/")
+        stranger.close()
+        stage.browser.post(stage.one, f"/set-copies/{title}/{copies}/")
+        seen = stage.browser.get(stage.two, f"/{page}/{title}/").json["copies"]
+        if seen != copies:
+            return f"stale: {seen} for {copies}"
+    return "fresh"
 
 
 SCENARIOS: dict[str, Callable[[Stage], str]] = {

@@ -31,6 +31,7 @@ INSTALLED_APPS = [
     "tests.pinning.library",
 ]
 MIDDLEWARE = [
+    "django.middleware.common.CommonMiddleware",  # whose Content-Length keeps connections alive
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
 ]
