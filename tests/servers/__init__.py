@@ -10,6 +10,7 @@ from tests.servers.rabbitmq import RabbitMQServer, rabbitmq
 from tests.servers.redis import RedisServer, redis
 from tests.servers.replicas import ReplicaServer, Replication, replicated
 from tests.servers.running import Server, free_port
+from tests.servers.s3 import S3Server, s3
 
 __all__ = [
     "NATSServer",
@@ -20,6 +21,7 @@ __all__ = [
     "RedisServer",
     "ReplicaServer",
     "Replication",
+    "S3Server",
     "Server",
     "free_port",
     "nats",
@@ -29,4 +31,5 @@ __all__ = [
     "rabbitmq",
     "redis",
     "replicated",
+    "s3",
 ]
