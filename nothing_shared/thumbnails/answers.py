@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,12 @@ from whitenoise.responders import MissingFileError
 
 from nothing_shared.thumbnails.conf import ThumbnailSettings, limits_of
 from nothing_shared.thumbnails.drawing import draw
+from nothing_shared.thumbnails.entries import Entry
 from nothing_shared.thumbnails.errors import ThumbnailError
 from nothing_shared.thumbnails.linking import promise_signer
 from nothing_shared.thumbnails.orders import Order
 from nothing_shared.thumbnails.promises import ForgedPromise, Promise
-from nothing_shared.thumbnails.sending import POLICY, DrawnFile, headers_of, opened
+from nothing_shared.thumbnails.sending import POLICY, DrawnFile, headers_of, is_plain, opened
 from nothing_shared.thumbnails.specs import Spec
 from nothing_shared.thumbnails.workshop import Picture, Workshop
 
@@ -46,12 +49,28 @@ def read_order(request: HttpRequest, path: str, options: ThumbnailSettings) -> O
 def send(request: HttpRequest, order: Order, picture: Picture, workshop: Workshop) -> HttpResponse:
     """Answer with a thumbnail; raise :class:`Lost` if its file is not there, or not whole."""
     options, entry = workshop.options, picture.entry
-    headers = headers_of(order, entry, options.max_age)
+    headers = headers_of(
+        entry,
+        is_fixed=order.is_fixed,
+        is_negotiated=order.is_negotiated,
+        max_age=options.max_age,
+    )
     if picture.data is not None:
         return HttpResponse(picture.data, headers=headers)
-    file = _file(workshop, order, picture, headers)
-    if options.accel_header and not file.is_not_modified(request.META):
-        return _handed_over(workshop, order, picture, headers)
+    if options.accel_header:
+        return _handed_over(request, workshop, order, picture, headers)
+    if request.method == "GET" and is_plain(request.META):
+        data = workshop.disk.read(order.key, entry)
+        if data is None:
+            raise Lost
+        return HttpResponse(data, headers={**headers, "Content-Length": entry.size})
+    return _sent(request, _file(workshop, order, picture, headers), workshop, order, entry)
+
+
+def _sent(
+    request: HttpRequest, file: DrawnFile, workshop: Workshop, order: Order, entry: Entry
+) -> HttpResponse:
+    """Answer on conditions, or with a part."""
     try:
         said = file.get_response(request.method or "GET", request.META)
     except OSError as failure:
@@ -60,21 +79,22 @@ def send(request: HttpRequest, order: Order, picture: Picture, workshop: Worksho
     body = b""
     if said.file is not None:
         with said.file:
-            if not workshop.disk.note_use(opened(said), entry):
+            if not workshop.disk.note_use(opened(said).fileno(), entry):
                 workshop.disk.forget(order.key, entry)
                 raise Lost
             body = said.file.read()
-    response = HttpResponse(body, status=said.status)
-    response.headers._store.clear()  # Django's guess at the type of a body that may not be there
-    for name, value in said.headers:
-        response[name] = value
+    response = HttpResponse(body, status=said.status, headers=dict(said.headers))
+    if said.status == HTTPStatus.NOT_MODIFIED:
+        del response["Content-Type"]  # Django's guess
     return response
 
 
 _files: dict[str, tuple[Any, DrawnFile]] = {}
 
 
-def _file(workshop: Workshop, order: Order, picture: Picture, headers: dict[str, str]) -> DrawnFile:
+def _file(
+    workshop: Workshop, order: Order, picture: Picture, headers: Mapping[str, str]
+) -> DrawnFile:
     """Return the responder of a thumbnail, made once for each entry in each process."""
     path = workshop.disk.path(order.key, picture.entry)
     mark = (picture.entry.etag, headers["Cache-Control"], order.is_negotiated)
@@ -93,22 +113,23 @@ def _file(workshop: Workshop, order: Order, picture: Picture, headers: dict[str,
 
 
 def _handed_over(
-    workshop: Workshop, order: Order, picture: Picture, headers: dict[str, str]
+    request: HttpRequest,
+    workshop: Workshop,
+    order: Order,
+    picture: Picture,
+    headers: Mapping[str, str],
 ) -> HttpResponse:
     """Tell the web server which file to send; it adds length and ranges by itself."""
     options, disk = workshop.options, workshop.disk
+    file = _file(workshop, order, picture, headers)
+    if file.is_not_modified(request.META):
+        return _sent(request, file, workshop, order, picture.entry)
     path = disk.path(order.key, picture.entry)
-    try:
-        with open(path, "rb") as file:
-            if not disk.note_use(file, picture.entry):
-                disk.forget(order.key, picture.entry)
-                raise Lost
-    except OSError as failure:
-        disk.forget(order.key, picture.entry)
-        raise Lost from failure
+    if disk.read(order.key, picture.entry, size=0) is None:
+        raise Lost
     if options.accel_header == "X-Accel-Redirect":
         path = options.accel_prefix + os.path.relpath(path, disk.directory)
-    return HttpResponse(headers=headers | {options.accel_header: path})
+    return HttpResponse(headers={**headers, options.accel_header: path})
 
 
 def refuse(

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
 from nothing_shared.locks import LockTimeout, MachineLock
 from nothing_shared.thumbnails.entries import Entry
@@ -23,6 +22,7 @@ __all__ = ["Disk", "Usage", "write_whole"]
 FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 BLOCK = 4096
+LONGEST_RECORD = 64 * 1024
 LEFT_AFTER_TRIM = 0.9
 """Of the bound: a trim looks at every file, so it makes room for a while."""
 
@@ -60,10 +60,15 @@ class Disk:
     def find(self, key: str) -> Entry | None:
         """Return what is known under a key, fresh or not."""
         try:
-            with open(self._record(key), "rb", buffering=0) as file:
-                return Entry.decode(file.read())
+            fd = os.open(self._record(key), os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             return None
+        try:
+            return Entry.decode(os.read(fd, LONGEST_RECORD))
+        except OSError:
+            return None
+        finally:
+            os.close(fd)
 
     def path(self, key: str, entry: Entry) -> str:
         return f"{self._prefix}/{key[:2]}/{entry.file}"
@@ -75,13 +80,28 @@ class Disk:
         except OSError:
             return False
 
-    def note_use(self, file: BinaryIO, entry: Entry) -> bool:
+    def read(self, key: str, entry: Entry, size: int | None = None) -> bytes | None:
+        """Return a thumbnail, or its first bytes; None, and forgotten, if it is not whole any more."""
+        try:
+            fd = os.open(self.path(key, entry), os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            self.forget(key, entry)
+            return None
+        try:
+            if self.note_use(fd, entry):
+                return os.read(fd, entry.size if size is None else size)
+        finally:
+            os.close(fd)
+        self.forget(key, entry)
+        return None
+
+    def note_use(self, fd: int, entry: Entry) -> bool:
         """Note that an open file is used; False if it is not the whole one."""
-        status = os.fstat(file.fileno())
+        status = os.fstat(fd)
         now = self.clock()
         if now - status.st_mtime > USED_AGAIN:
             with contextlib.suppress(OSError):
-                os.utime(file.fileno(), (now, now))
+                os.utime(fd, (now, now))
         return status.st_size == entry.size
 
     def put(self, key: str, entry: Entry, data: bytes = b"") -> bool:

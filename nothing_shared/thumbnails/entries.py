@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -46,14 +47,19 @@ class Entry:
     def encode(self) -> bytes:
         return json.dumps({"layout": LAYOUT, **asdict(self)}, separators=(",", ":")).encode()
 
-    @classmethod
-    def decode(cls, record: bytes) -> Entry | None:
+    @staticmethod
+    def decode(record: bytes) -> Entry | None:
         """Return what :meth:`encode` wrote; None for anything else."""
-        try:
-            known: dict[str, Any] = json.loads(record)
-            return cls(**known) if known.pop("layout") == LAYOUT else None
-        except (ValueError, TypeError, KeyError, AttributeError):
-            return None
+        return _decode(record)
+
+
+@lru_cache(maxsize=4096)
+def _decode(record: bytes) -> Entry | None:
+    try:
+        known: dict[str, Any] = json.loads(record)
+        return Entry(**known) if known.pop("layout") == LAYOUT else None
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
 
 
 def digest(data: bytes) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, cast
 
-from django.utils.html import format_html, format_html_join
+from django.utils.html import conditional_escape, escape
 from django.utils.safestring import SafeString
 
 from nothing_shared.thumbnails.conf import ThumbnailSettings, thumbnail_settings
@@ -123,15 +124,15 @@ def _picture(
         )
     offered = formats if spec.format == "auto" else ()
     ready = [name for name in offered if not (name == "avif" and spec.is_animated)]
-    sized = _attributes({"sizes": attributes["sizes"]})
-    sources = format_html_join(
-        "",
-        '<source type="{}" srcset="{}"{}>',
-        ((MEDIA_TYPES[name], _srcset(source, variants, name, options), sized) for name in ready),
+    sized = {"sizes": attributes["sizes"]}
+    sources = "".join(
+        f"<source{_attributes({'type': MEDIA_TYPES[name], 'srcset': srcset, **sized})}>"
+        for name in ready
+        for srcset in [_srcset(source, variants, name, options)]
     )
     srcset = _srcset(source, variants, spec.format, options)
     img = _img(_thumbnail(source, spec, options), {"srcset": srcset, **attributes})
-    return format_html("<picture>{}{}</picture>", sources, img)
+    return SafeString(f"<picture>{sources}{img}</picture>")
 
 
 def _thumbnail(source: Source, spec: Spec, options: ThumbnailSettings) -> Thumbnail:
@@ -148,16 +149,27 @@ def _shown_size(source: Source, spec: Spec) -> tuple[int | None, int | None]:
     return spec.width, spec.height
 
 
+@lru_cache(maxsize=1024)
+def _in_format(spec: Spec, format: str) -> Spec:
+    return spec.with_(format=format)
+
+
+@lru_cache(maxsize=1024)
+def _of_density(spec: Spec, density: float) -> Spec:
+    return spec.with_(dpr=density)
+
+
 def _variants(spec: Spec, widths: str | None, source: Source) -> list[tuple[Spec, str]]:
     """Return the specs to choose from, each with its descriptor; none wider than the source."""
     if widths is None:
-        return [(spec.with_(dpr=density), f"{density:g}x") for density in DENSITIES]
+        return [(_of_density(spec, density), f"{density:g}x") for density in DENSITIES]
     wanted = sorted({int(width) for width in widths.replace(",", " ").split()})
     most = source.size[0] if source.size and not spec.may_enlarge else None
     fitting = [width for width in wanted if most is None or width <= most] or wanted[:1]
     return [(_of_width(spec, width), f"{width}w") for width in fitting]
 
 
+@lru_cache(maxsize=1024)
 def _of_width(spec: Spec, width: int) -> Spec:
     height = spec.height
     if spec.width and height:
@@ -170,27 +182,29 @@ def _srcset(
 ) -> str:
     # A comma would end a candidate: it is the only letter of a path that has to be quoted here.
     return ", ".join(
-        f"{url_of(source, spec.with_(format=format), options).replace(',', '%2C')} {descriptor}"
+        f"{url_of(source, _in_format(spec, format), options).replace(',', '%2C')} {descriptor}"
         for spec, descriptor in variants
     )
 
 
 def _img(drawn: Thumbnail, attributes: dict[str, object]) -> SafeString:
     known: dict[str, object] = {"src": drawn.url, "width": drawn.width, "height": drawn.height}
-    return format_html("<img{}>", _attributes(known | attributes))
+    return SafeString(f"<img{_attributes(known | attributes)}>")
 
 
 def _attributes(given: dict[str, object]) -> SafeString:
-    """Write attributes: None and False are left out, True stands by itself."""
-    shown = (
-        (name, value) for name, value in given.items() if value is not None and value is not False
-    )
-    return SafeString(
-        "".join(
-            format_html(" {}", name) if value is True else format_html(' {}="{}"', name, value)
-            for name, value in shown
-        )
-    )
+    """Write attributes: None and False are left out, True stands by itself, ``data_id`` is ``data-id``."""
+    written = []
+    for name, value in given.items():
+        if value is None or value is False:
+            continue
+        shown = name if name.isalpha() else escape(name.strip("_").replace("_", "-"))
+        if value is True:
+            written.append(f" {shown}")
+        else:
+            text = value if type(value) is int else conditional_escape(cast(str, value))
+            written.append(f' {shown}="{text}"')
+    return SafeString("".join(written))
 
 
 def _colour(source: Source) -> str:

@@ -6,28 +6,32 @@ of one byte.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 
 from whitenoise.responders import Response, SlicedFile, StaticFile
 
 from nothing_shared.thumbnails.entries import Entry
-from nothing_shared.thumbnails.orders import Order
 
-__all__ = ["POLICY", "DrawnFile", "headers_of"]
+__all__ = ["POLICY", "DrawnFile", "headers_of", "is_plain", "opened"]
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 """What a browser may do with a thumbnail that is opened by itself: show it (it might be an SVG)."""
 
+CONDITIONS = frozenset({"HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_RANGE"})
 FOR_EVER = "public, max-age=31536000, immutable"
 
 
-def headers_of(order: Order, entry: Entry, max_age: int) -> dict[str, str]:
+@lru_cache(maxsize=4096)
+def headers_of(
+    entry: Entry, *, is_fixed: bool, is_negotiated: bool, max_age: int
+) -> Mapping[str, str]:
     """Return all headers of a thumbnail but its length."""
-    lasting = FOR_EVER if order.is_fixed else f"public, max-age={max_age}, must-revalidate"
+    lasting = FOR_EVER if is_fixed else f"public, max-age={max_age}, must-revalidate"
     headers = {
         "Content-Type": entry.content_type,
         "Cache-Control": lasting,
@@ -37,13 +41,13 @@ def headers_of(order: Order, entry: Entry, max_age: int) -> dict[str, str]:
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": POLICY,
     }
-    return headers | ({"Vary": "Accept"} if order.is_negotiated else {})
+    return MappingProxyType(headers | ({"Vary": "Accept"} if is_negotiated else {}))
 
 
 class DrawnFile(StaticFile):  # type: ignore[misc]
     """One thumbnail on this node's disk; raises whitenoise's ``MissingFileError`` if it is gone."""
 
-    def __init__(self, path: str, headers: dict[str, str]) -> None:
+    def __init__(self, path: str, headers: Mapping[str, str]) -> None:
         super().__init__(path, list(headers.items()))
         self.modified_at = headers["Last-Modified"]
 
@@ -74,11 +78,11 @@ class DrawnFile(StaticFile):  # type: ignore[misc]
         return Response(HTTPStatus.PARTIAL_CONTENT, headers, part)
 
 
+def is_plain(request_headers: Mapping[str, Any]) -> bool:
+    """Say whether a GET asks for the whole file, whatever the client has."""
+    return CONDITIONS.isdisjoint(request_headers)
+
+
 def opened(response: Response) -> Any:
-    """Return the file itself that a response reads from, None for an answer without a body."""
+    """Return the file itself that a response reads from."""
     return response.file.fileobj if isinstance(response.file, SlicedFile) else response.file
-
-
-def directory_of(path: str, directory: str) -> str:
-    """Return a path as seen from a directory, for a web server that knows it by another name."""
-    return os.path.relpath(path, directory)

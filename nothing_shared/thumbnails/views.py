@@ -26,7 +26,7 @@ def thumbnail(request: HttpRequest, path: str) -> HttpResponse:
     options, order = thumbnail_settings(), None
     try:
         order = answers.read_order(request, path, options)
-        shop = workshop.current()
+        shop = workshop.current(options)
         for _ in range(3):
             try:
                 return answers.send(request, order, shop.get(order), shop)
@@ -46,7 +46,7 @@ async def athumbnail(request: HttpRequest, path: str) -> HttpResponse:
     order: Order | None = None
     try:
         order = answers.read_order(request, path, options)
-        shop = workshop.current()
+        shop = workshop.current(options)
         for _ in range(3):
             try:
                 return answers.send(request, order, await shop.aget(order), shop)

@@ -266,10 +266,10 @@ class Workshop:
 _workshop: Workshop | None = None
 
 
-def current() -> Workshop:
+def current(options: ThumbnailSettings | None = None) -> Workshop:
     """Return this process's workshop, as the settings and the node are at this moment."""
     global _workshop
-    node, options = process.current(), thumbnail_settings()
+    node, options = process.current(), options or thumbnail_settings()
     known = _workshop
     if known is None or known.node is not node or known.options is not options:
         known = _workshop = Workshop(node, options)

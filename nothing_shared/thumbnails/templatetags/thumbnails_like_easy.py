@@ -47,7 +47,7 @@ def spec_like_easy(size: Any, options: dict[str, Any]) -> str:
     """Translate a size and options of easy-thumbnails; raise :class:`BadSpec` for what can't be."""
     if isinstance(size, (tuple, list)):
         size = "x".join(str(side or "") for side in size)
-    size = re.sub(r"\b0\b", "", str(size))
+    size = re.sub(r"(?<!\d)0(?!\d)", "", str(size))
     words = [size]
     for name, value in options.items():
         if value is False:

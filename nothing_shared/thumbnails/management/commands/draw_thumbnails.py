@@ -13,7 +13,6 @@ from django.core.exceptions import FieldDoesNotExist
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import FileField, Model
 
-from nothing_shared.node import process
 from nothing_shared.thumbnails import workshop
 from nothing_shared.thumbnails.disk import write_whole
 from nothing_shared.thumbnails.entries import key_of
@@ -74,7 +73,6 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{done.drawn} thumbnails of {total} files are there, {done.failed} failed."
         )
-        process.close()
 
     def _draw(self, shop: workshop.Workshop, order: Order, done: _Tally) -> None:
         for attempt in range(TRIES):

@@ -8,7 +8,6 @@ from urllib.parse import unquote, urlsplit
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from nothing_shared.clock import SECOND
-from nothing_shared.node import process
 from nothing_shared.thumbnails import workshop
 from nothing_shared.thumbnails.changes import forget
 from nothing_shared.thumbnails.disk import Usage
@@ -54,7 +53,6 @@ class Command(BaseCommand):
         else:
             self.stdout.write(f"{shop.disk.directory}, at most {shop.disk.max_bytes:,} bytes")
             self._tell("Holds", shop.disk.usage())
-        process.close()
 
     def _tell(self, verb: str, usage: Usage) -> None:
         self.stdout.write(
