@@ -32,7 +32,7 @@ def test_a_good_site_is_told_of_its_one_disk_only() -> None:
         ("E003", {"NOTHING_SHARED_THUMBNAILS": {"DERIVED_STORAGE": "s3"}}),
         ("E003", {"NOTHING_SHARED_THUMBNAILS": {"HASHED_NAMES": ["s3"]}}),
         ("E005", {"NOTHING_SHARED_THUMBNAILS": {"PLACEHOLDER": Path("/nowhere.png")}}),
-        ("E006", {"ROOT_URLCONF": "tests.cluster.urls"}),
+        ("E006", {"ROOT_URLCONF": "django.contrib.auth.urls"}),
         ("E007", {"NOTHING_SHARED_THUMBNAILS": {"VERSION_FIELDS": {"shop.Nothing": "x"}}}),
         ("E007", {"NOTHING_SHARED_THUMBNAILS": {"VERSION_FIELDS": {"shop.Book": "nothing"}}}),
         ("E007", {"NOTHING_SHARED_THUMBNAILS": {"VERSION_FIELDS": {"shop.book": "pages"}}}),
