@@ -26,6 +26,7 @@ from nothing_shared.thumbnails.errors import (
 )
 from nothing_shared.thumbnails.geometry import Plan, stored_box
 from nothing_shared.thumbnails.probing import Header
+from nothing_shared.thumbnails.probing.exif import orientation_of
 from nothing_shared.thumbnails.source import Source
 
 __all__ = ["PillowEngine"]
@@ -40,7 +41,6 @@ READERS = {
 }
 EXTRAS = {"heic": "heic"}
 
-ORIENTATION = 0x0112
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -67,7 +67,7 @@ class PillowEngine:
             loop = image.info.get("loop", 0)
             width, height = image.size
             return Picture(
-                image, source, header, width, height, _orientation(image), frames,
+                image, source, header, width, height, _orientation(image, header.format), frames,
                 loop if isinstance(loop, int) else 0,
             )  # fmt: skip
 
@@ -161,15 +161,11 @@ def _draft(image: Any, scale: float) -> tuple[float, float]:
     return drafted[2] / width, drafted[3] / height
 
 
-def _orientation(image: Image.Image) -> int:
-    """Return EXIF's orientation; one that can't be read is upright."""
-    try:
-        found = image.getexif().get(ORIENTATION, 1)
-    except ThumbnailError:
-        raise
-    except Exception:
-        return 1
-    return found if found in TURNS else 1
+def _orientation(image: Image.Image, format: str) -> int:
+    """Return EXIF's orientation; in a PNG it may stand behind the pixels."""
+    if format == "png" and "exif" not in image.info:
+        image.load()
+    return orientation_of(image.info.get("exif"))
 
 
 @contextmanager
