@@ -10,7 +10,7 @@ from typing import BinaryIO
 from nothing_shared.thumbnails.cost import refuse_costly
 from nothing_shared.thumbnails.engines import engine_named
 from nothing_shared.thumbnails.engines.base import Encoding, Engine, Frame, Picture, Rendered
-from nothing_shared.thumbnails.errors import PictureTooLarge
+from nothing_shared.thumbnails.errors import CorruptPicture, PictureTooLarge, UnsupportedPicture
 from nothing_shared.thumbnails.geometry import Plan, Point, plan, scale_of, upright_size
 from nothing_shared.thumbnails.limits import DEFAULT_LIMITS, Limits
 from nothing_shared.thumbnails.probing import Header, examine
@@ -19,7 +19,7 @@ from nothing_shared.thumbnails.smart import SAMPLE_SIDE, focus_of
 from nothing_shared.thumbnails.source import Source
 from nothing_shared.thumbnails.specs import Spec
 
-__all__ = ["CONTENT_TYPES", "QUALITIES", "Drawn", "draw"]
+__all__ = ["CONTENT_TYPES", "QUALITIES", "Drawn", "draw", "draw_pixels", "upright_size_of"]
 
 CONTENT_TYPES = {
     "avif": "image/avif",
@@ -31,6 +31,7 @@ CONTENT_TYPES = {
 }
 QUALITIES = {"avif": 65, "gif": 100, "jpeg": 85, "png": 100, "webp": 85}
 WHITE = (255, 255, 255)
+PIXELS = Encoding("rgba", 100)
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,31 @@ def draw(
     return _drawn(engine_named(engine), file, header, spec)
 
 
+def draw_pixels(
+    source: bytes | BinaryIO, side: int, limits: Limits = DEFAULT_LIMITS, *, engine: str = "pillow"
+) -> tuple[bytes, int, int]:
+    """Return all of a picture as plain RGBA, with the width and height; ``side`` is the longer one."""
+    file = Source(source, limits)
+    header = examine(file)
+    if header.format == "svg":
+        raise UnsupportedPicture("the source is an SVG, which is passed by, never drawn.")
+    drawing, pixels = _first_frame(engine_named(engine), file, header, Spec(side, side))
+    return pixels, *drawing.size
+
+
+def upright_size_of(
+    source: bytes | BinaryIO, limits: Limits = DEFAULT_LIMITS, *, engine: str = "pillow"
+) -> tuple[int, int]:
+    """Return the width and height that a picture is shown at: what specs count from."""
+    file = Source(source, limits)
+    header = examine(file)
+    if header.format == "svg":
+        return 0, 0
+    refuse_costly(header, file.size, 1.0, limits)
+    picture = engine_named(engine).open(file, header)
+    return upright_size(picture.width, picture.height, picture.orientation)
+
+
 def _passed_by(file: Source) -> Drawn:
     file.seek(0)
     document = file.read()
@@ -72,23 +98,34 @@ def _passed_by(file: Source) -> Drawn:
 
 
 def _drawn(engine: Engine, file: Source, header: Header, spec: Spec) -> Drawn:
+    picture, drawing = _opened(engine, file, header, spec)
+    count = picture.frames if spec.is_animated else 1
+    _refuse_large(drawing, count, file.limits)
+    rendered: list[Rendered] = []
+    for frame in engine.frames(picture, scale_of(drawing), min(count, file.limits.frames)):
+        if spec.is_smart and not rendered:
+            size = upright_size(picture.width, picture.height, picture.orientation)
+            drawing = _plan(spec, *size, focus=_focus(engine, frame, drawing, size))
+        rendered.append(engine.render(frame, drawing))
+        file.check_time()
+    return _encoded(engine, rendered, drawing, picture, spec)
+
+
+def _opened(engine: Engine, file: Source, header: Header, spec: Spec) -> tuple[Picture, Plan]:
     # The header's size both ways: before the file is opened nobody knows how it is turned.
     either = (header.width, header.height), (header.height, header.width)
     scale = min(scale_of(_plan(spec, *size)) for size in either)
     refuse_costly(header, file.size, scale, file.limits)
     picture = engine.open(file, header)
     size = upright_size(picture.width, picture.height, picture.orientation)
-    drawing = _plan(spec, *size)
-    count = picture.frames if spec.is_animated else 1
-    _refuse_large(drawing, count, file.limits)
-    frames = engine.frames(picture, scale_of(drawing), min(count, file.limits.frames))
-    rendered: list[Rendered] = []
-    for frame in frames:
-        if spec.is_smart and not rendered:
-            drawing = _plan(spec, *size, focus=_focus(engine, frame, drawing, size))
-        rendered.append(engine.render(frame, drawing))
-        file.check_time()
-    return _encoded(engine, rendered, drawing, picture, spec)
+    return picture, _plan(spec, *size)
+
+
+def _first_frame(engine: Engine, file: Source, header: Header, spec: Spec) -> tuple[Plan, bytes]:
+    picture, drawing = _opened(engine, file, header, spec)
+    for frame in engine.frames(picture, scale_of(drawing), 1):
+        return drawing, engine.encode([engine.render(frame, drawing)], PIXELS)
+    raise CorruptPicture("the picture has no frame.")
 
 
 def _encoded(
@@ -120,7 +157,7 @@ def _focus(engine: Engine, frame: Frame, drawing: Plan, size: tuple[int, int]) -
     scale = min(1.0, SAMPLE_SIDE / max(size))
     small = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
     whole = Plan((0.0, 0.0, float(size[0]), float(size[1])), small, small)
-    pixels = engine.encode([engine.render(frame, whole)], Encoding("rgba", 100))
+    pixels = engine.encode([engine.render(frame, whole)], PIXELS)
     return focus_of(pixels, *small, drawing.canvas[0] / drawing.canvas[1])
 
 
