@@ -8,6 +8,7 @@ from django import forms
 from django.db import models
 from django.db.models.fields.files import ImageFieldFile
 
+from nothing_shared.thumbnails.conf import limits_of, thumbnail_settings
 from nothing_shared.thumbnails.drawing import upright_size_of
 from nothing_shared.thumbnails.errors import ThumbnailError
 from nothing_shared.thumbnails.forms import SafeImageField as SafeImageFormField
@@ -26,7 +27,6 @@ class SafeImageFieldFile(ImageFieldFile):
 
     _measured: Size | None = None
 
-    # Django says "height" and "width" for what ImageField's own fields are updated with, too.
     @property
     def width(self) -> int:
         return cast(int, self._size()[0])
@@ -40,7 +40,7 @@ class SafeImageFieldFile(ImageFieldFile):
             was_closed = self.closed
             self.open()
             try:
-                self._measured = upright_size_of(cast(Any, self))
+                self._measured = upright_size_of(cast(Any, self), limits_of(thumbnail_settings()))
             except ThumbnailError:
                 self._measured = (None, None)
             finally:

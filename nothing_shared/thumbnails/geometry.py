@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from nothing_shared.thumbnails.specs import Spec
@@ -64,12 +65,19 @@ def _side(length: float, most: int) -> int:
 
 
 def _cover(width: int, height: int, size: tuple[int, int], focus: Point) -> Box:
-    """Return the largest box of these proportions whose centre is as near to the focus as can be."""
+    """Return the largest box of these proportions whose centre is as near to the focus as can be.
+
+    It begins at a whole pixel, so that engines that can crop at nothing else draw the same.
+    """
     scale = min(width / size[0], height / size[1])
-    across, down = size[0] * scale, size[1] * scale
-    left = min(max(width * focus[0] / 100 - across / 2, 0.0), width - across)
-    top = min(max(height * focus[1] / 100 - down / 2, 0.0), height - down)
-    return left, top, min(left + across, float(width)), min(top + down, float(height))
+    across, down = min(size[0] * scale, width), min(size[1] * scale, height)
+    left = _start(width * focus[0] / 100 - across / 2, width - across)
+    top = _start(height * focus[1] / 100 - down / 2, height - down)
+    return left, top, left + across, top + down
+
+
+def _start(wanted: float, most: float) -> float:
+    return float(math.floor(min(max(round(wanted), 0), most)))
 
 
 def scale_of(plan: Plan) -> float:

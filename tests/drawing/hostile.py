@@ -140,10 +140,10 @@ def seeds() -> dict[str, bytes]:
     }
 
 
-def truncations(step: int = 1) -> Iterator[tuple[str, bytes, Outcome]]:
-    """Every seed, cut off at every so many percent."""
+def truncations(*names: str) -> Iterator[tuple[str, bytes, Outcome]]:
+    """The seeds of these names, or all, cut off at every percent."""
     for name, data in seeds().items():
-        for percent in range(0, 100, step):
+        for percent in range(100) if not names or name in names else ():
             yield f"{percent}%-of-{name}", data[: len(data) * percent // 100], WHATEVER
 
 

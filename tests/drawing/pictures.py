@@ -96,6 +96,7 @@ def profile() -> bytes:
     return bytes(data).replace(b"s\0R\0G\0B\0", b"x\0R\0G\0B\0").replace(b"sRGB", b"xRGB")
 
 
+@lru_cache(maxsize=2)
 def modes(width: int = 640, height: int = 480) -> dict[str, tuple[bytes, str]]:
     """Sources in every mode that is drawn, and in which mode the scene is to be compared."""
     image, grey = scene(width, height), scene(width, height).convert("L")
