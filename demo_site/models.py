@@ -53,6 +53,10 @@ class Event(models.Model):
         return reverse("event", args=[self.pk])
 
     @property
+    def poster_alt(self) -> str:
+        return f"Poster for {self.title}"
+
+    @property
     def left(self) -> int:
         return self.capacity - self.sold
 

@@ -23,6 +23,7 @@ INSTALLED_APPS = [
     "nothing_shared.bus",
     "nothing_shared.causality",
     "nothing_shared.cache",
+    "nothing_shared.thumbnails",
     "nothing_shared.sessions",
     "demo_site",
     "django.contrib.messages",
@@ -34,6 +35,7 @@ MIDDLEWARE = [
     "demo_site.middleware.WitnessMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "nothing_shared.thumbnails.middleware.ThumbnailMiddleware",
     "nothing_shared.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -90,6 +92,14 @@ WHITENOISE_MAX_AGE = 60
 MEDIA_URL = "/media/"
 MEDIA_ROOT = DIRECTORY / "media"  # stands in for the object store that all nodes share
 
+# Each node draws what it is asked for, and keeps it. A poster's name has a hash of it, so that the
+# address of a thumbnail never means another picture.
+NOTHING_SHARED_THUMBNAILS = {
+    "SPECS": {"poster": "320x400 cover"},
+    "HASHED_NAMES": ["default"],
+    "CACHE_BYTES": 32 * 2**20,
+}
+
 SESSION_ENGINE = "nothing_shared.sessions.backends.signed_cookies"
 SESSION_COOKIE_NAME = "standing_room"
 MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
@@ -101,6 +111,7 @@ SILENCED_SYSTEM_CHECKS = [  # no HTTPS on the loopback interface
     "security.W008",
     "security.W012",
     "security.W016",
+    "nothing_shared_thumbnails.W002",  # nor an object store
 ]
 
 LANGUAGE_CODE = "en"

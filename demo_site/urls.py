@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import include, path
 
 from . import api, views
 
@@ -12,6 +12,7 @@ urlpatterns = [
     path("users/<str:handle>/", views.user_page, name="user"),
     path("sign-in/", views.sign_in, name="sign-in"),
     path("sign-out/", views.sign_out, name="sign-out"),
+    path("thumbs/", include("nothing_shared.thumbnails.urls")),
     path("media/<path:path>", views.media, name="media"),
     path("health/", views.health, name="health"),
     path("api/events/", api.events, name="api-events"),

@@ -58,7 +58,9 @@ def test_the_foot_names_every_fragment_with_its_tier_and_age(
 def test_no_page_asks_another_server_for_anything(demo: Demo, visitor: Visitor, path: str) -> None:
     page = visitor.get(demo.front + path)
     loaded = re.findall(r'(?:src|rel="stylesheet" href|rel="icon" href)="([^"]+)"', page.text)
-    assert all(url.startswith(("/static/", "/media/")) for url in loaded)
+    for candidates in re.findall(r'srcset="([^"]+)"', page.text):
+        loaded += [candidate.split()[0] for candidate in candidates.split(", ")]
+    assert all(url.startswith(("/static/", "/thumbs/")) for url in loaded)
     assert "<script" not in page.text
     assert "style=" not in page.text
     style = visitor.get(f"{demo.front}/static/demo_site/site.css")
@@ -67,16 +69,32 @@ def test_no_page_asks_another_server_for_anything(demo: Demo, visitor: Visitor, 
     assert "@import" not in style.text
 
 
-def test_a_poster_may_be_kept_for_ever(demo: Demo, visitor: Visitor) -> None:
-    home = visitor.get(f"{demo.front}/")
-    pictures = set(re.findall(r'src="(/media/[^"]+)"', home.text))
-    assert len(pictures) == 12
-    for picture in pictures:
-        answer = visitor.get(demo.front + picture)
-        assert answer.headers["content-type"] == "image/jpeg"
+def test_a_poster_is_drawn_by_any_node_and_may_be_kept_for_ever(
+    demo: Demo, visitor: Visitor
+) -> None:
+    home = visitor.get(f"{demo.nodes[0]}/")
+    posters = set(re.findall(r'src="(/thumbs/[^"]+/320x400-cover/[^"]+)"', home.text))
+    assert len(posters) == 12
+    for poster in posters:
+        answer = visitor.get(demo.front + poster, Accept="image/avif,image/webp,*/*")
+        assert answer.headers["content-type"] == "image/avif"
         assert "immutable" in answer.headers["cache-control"]
-    since = {"If-Modified-Since": answer.headers["last-modified"]}
-    assert visitor.get(demo.front + picture, **since).status == 304
+    tags = {visitor.get(node + poster).headers["etag"] for node in demo.nodes}
+    assert len(tags) == 1
+    known = {"If-None-Match": tags.pop()}
+    assert visitor.get(demo.front + poster, **known).status == 304
+
+
+def test_the_pictures_of_a_page_weigh_a_fraction_of_the_originals(
+    demo: Demo, visitor: Visitor
+) -> None:
+    home = visitor.get(f"{demo.front}/")
+    sources = re.findall(r'<source type="image/avif" srcset="(\S+) 300w', home.text)
+    assert len(sources) == 12
+    names = [source.rpartition("/posters/")[2] for source in sources]
+    drawn = [len(visitor.get(demo.front + source).body) for source in sources]
+    whole = [len(visitor.get(f"{demo.front}/media/posters/{name}").body) for name in names]
+    assert sum(drawn) < sum(whole) / 4
 
 
 @pytest.mark.parametrize(
