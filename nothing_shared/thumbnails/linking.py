@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
@@ -41,8 +42,13 @@ def spec_of(spec: str | Spec, options: ThumbnailSettings) -> Spec:
 
 
 def url_of(source: Source, spec: Spec, options: ThumbnailSettings) -> str:
-    promise = Promise(source.storage, safe_name(source.name), spec.text, source.version)
-    return f"{options.base_url}{prefix()}{promise.signed(promise_signer(options))}"
+    path = _signed(promise_signer(options), source.storage, source.name, spec.text, source.version)
+    return f"{options.base_url}{prefix()}{path}"
+
+
+@lru_cache(maxsize=8192)
+def _signed(signer: Signer, storage: str, name: str, spec: str, version: str) -> str:
+    return Promise(storage, safe_name(name), spec, version).signed(signer)
 
 
 def promise_signer(options: ThumbnailSettings) -> Signer:

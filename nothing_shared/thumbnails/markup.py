@@ -42,6 +42,9 @@ class Thumbnail:
     def __str__(self) -> str:
         return self.url
 
+    def __html__(self) -> str:
+        return self.url  # quoted as an address: nothing in it means anything to HTML
+
 
 NOTHING = Thumbnail("")
 

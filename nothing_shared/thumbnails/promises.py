@@ -20,7 +20,7 @@ __all__ = ["BrokenPromise", "ForgedPromise", "Promise", "UnsafeName", "name_vers
 
 NO_VERSION = "-"
 LONGEST_NAME = 1024
-UNQUOTED = "/~!*'()@:,;=+$"
+UNQUOTED = "/~!*()@:,;=+$"
 """Characters of a name that may stand in the path of an address as they are, besides letters."""
 
 _SIGNATURE = re.compile(r"[A-Za-z0-9_-]{16}", re.ASCII)
@@ -46,6 +46,8 @@ class Signer(Protocol):
     def get_signature(self, value: str) -> bytes: ...
 
     def verify_signature(self, value: str, sig: str) -> bool: ...
+
+    def __hash__(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)

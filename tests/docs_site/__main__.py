@@ -38,7 +38,9 @@ def make_site() -> dict[str, Any]:
     call_command("migrate", run_syncdb=True, verbosity=0)
     from events.models import Event
 
-    event = Event.objects.create(title="An evening with others", starts_at=timezone.now())
+    event = Event.objects.create(
+        title="An evening with others", starts_at=timezone.now(), picture="posters/evening.jpg"
+    )
     return {"__name__": "page", "event": event}
 
 

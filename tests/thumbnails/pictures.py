@@ -8,7 +8,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from PIL import Image
 
-__all__ = ["jpeg", "upload"]
+__all__ = ["colour_of", "jpeg", "noise", "upload"]
 
 
 def jpeg(colour: str = "tomato", size: tuple[int, int] = (640, 480)) -> bytes:
@@ -30,3 +30,11 @@ def colour_of(data: bytes) -> tuple[int, int, int]:
     with Image.open(io.BytesIO(data)) as picture:
         found = picture.convert("RGB").resize((1, 1)).tobytes()
     return found[0], found[1], found[2]
+
+
+def noise(size: tuple[int, int]) -> bytes:
+    """Return a picture that is as hard to pack as a photograph."""
+    file = io.BytesIO()
+    small = Image.effect_noise((size[0] // 8, size[1] // 8), 90).convert("RGB")
+    small.resize(size, Image.Resampling.BICUBIC).save(file, "JPEG", quality=90)
+    return file.getvalue()

@@ -8,6 +8,8 @@ class Event(models.Model):
     starts_at = models.DateTimeField()
     capacity = models.PositiveIntegerField(default=100)
     sold = models.PositiveIntegerField(default=0)
+    picture = models.ImageField(upload_to="posters", blank=True)
+    changed_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         ordering = ["starts_at"]
