@@ -9,7 +9,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-BENCHMARKS = ("cache", "invalidation", "propagation", "hit_ratio", "bus", "bus_down", "outbox")
+BENCHMARKS = (
+    "cache",
+    "invalidation",
+    "propagation",
+    "hit_ratio",
+    "bus",
+    "bus_down",
+    "outbox",
+    "thumbnail_serving",
+)
 
 
 def arguments(words: list[str] | None = None) -> argparse.Namespace:
