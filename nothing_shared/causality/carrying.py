@@ -56,7 +56,8 @@ def read(texts: Iterable[str]) -> tuple[Ticket, bool]:
             found.append(decode(text, sealer))
         except BadTicket:
             is_unread = True
-    return Ticket().joined(found).since(time.time() - lifetime()), is_unread
+    joined = found[0].joined(found[1:]) if found[1:] else found[0] if found else Ticket()
+    return joined.since(time.time() - lifetime()), is_unread
 
 
 def take_in(unit: Scope, received: Ticket, *, is_unread: bool) -> None:
@@ -66,7 +67,8 @@ def take_in(unit: Scope, received: Ticket, *, is_unread: bool) -> None:
     tomorrow, may have been anything.
     """
     unit.ticketed |= received.slots
-    unit.reader.ticket = unit.reader.ticket.joined([received])
+    known = unit.reader.ticket
+    unit.reader.ticket = known.joined([received]) if known else received
     unit.reader.floors.add(received.positions)
     refuses = bool(is_unread or received.overflowed)
     try:

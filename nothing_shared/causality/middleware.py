@@ -102,7 +102,7 @@ class _Received:
     @property
     def _is_news(self) -> bool:
         unit = self._unit
-        return bool(unit.changes or self._is_unread or unit.reader.is_settled)
+        return bool(unit.changes or self._is_unread or unit.reader.has_news)
 
     def _hand_out(self, response: HttpResponseBase) -> None:
         """Set a cookie of a new name, or the header.

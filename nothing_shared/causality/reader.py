@@ -17,7 +17,7 @@ class Reader:
     __slots__ = (
         "changes",
         "floors",
-        "is_settled",
+        "has_news",
         "may_use_replicas",
         "served",
         "servers",
@@ -40,5 +40,5 @@ class Reader:
         """The server that was chosen for each database."""
         self.served: dict[str, int] = {}
         """How many statements each server has answered."""
-        self.is_settled = False
+        self.has_news = False
         """Whether floors were replaced, so that the client needs a new ticket."""

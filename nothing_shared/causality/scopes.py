@@ -150,6 +150,7 @@ class Scope:
     def take_over(self, inner: Scope) -> None:
         """Note what a unit of work inside this one has written."""
         self.writes += inner.writes
+        self.may_fill &= inner.may_fill
         self.spoil(inner._spoiled)
         if not self.is_implicit:
             self.changes.extend(inner.changes)

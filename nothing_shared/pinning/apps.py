@@ -13,6 +13,9 @@ class PinningConfig(AppConfig):
     def ready(self) -> None:
         from nothing_shared.bus import process as bus
         from nothing_shared.causality import wiring
+        from nothing_shared.pinning import checks, watch
 
+        checks.register()
         bus.install()
         wiring.install()
+        watch.install()

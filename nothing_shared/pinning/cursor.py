@@ -13,6 +13,7 @@ from django.db.utils import Error
 from nothing_shared.causality.footprint import Footprint, analyse
 from nothing_shared.causality.observer import HEARD
 from nothing_shared.causality.schema import schema_for
+from nothing_shared.pinning import serving
 from nothing_shared.pinning.failures import Verdict, judge
 
 if TYPE_CHECKING:
@@ -75,9 +76,16 @@ class Choosing:
         return super()._executemany(sql, param_list, *rest)  # type: ignore[misc]
 
     def _ask_primary(self, footprint: Footprint, sql: Any, params: Any, rest: Any) -> Any:
+        """Ask the primary; while it can't be reached, a replica that shows what the client wrote."""
         self.db.note_session(footprint, sql)
-        self._bind()
-        self.db.note_served(self.db.alias)
+        try:
+            self._bind()
+        except Error:
+            replica = self.db.stand_in_for(footprint)
+            if replica is None:
+                raise
+            return self._ask_replica(replica, sql, params)
+        serving.note(self.db.alias)
         return super()._execute(sql, params, *rest)  # type: ignore[misc]
 
     def _ask(self, replica: Replica, footprint: Footprint, sql: Any, params: Any, rest: Any) -> Any:
@@ -93,7 +101,10 @@ class Choosing:
         other = self.db.replica_for(footprint) if verdict is Verdict.ANOTHER else None
         if other is not None and other is not replica:
             return self._ask_replica(other, sql, params)
-        return self._ask_primary(footprint, sql, params, rest)
+        result = self._ask_primary(footprint, sql, params, rest)
+        if verdict is Verdict.WRITES:
+            self.db.note_refused()
+        return result
 
     def _ask_replica(self, replica: Replica, sql: Any, params: Any) -> Any:
         with replica.wrapper.wrap_database_errors:
@@ -103,7 +114,7 @@ class Choosing:
             result = (
                 self._bound.execute(sql) if params is None else self._bound.execute(sql, params)
             )
-        self.db.note_served(replica.alias)
+        serving.note(replica.alias)
         return result
 
     def _footprint(self, sql: Any, rest: Any) -> Footprint:

@@ -20,14 +20,16 @@ class Verdict(Enum):
     """The statement itself is wrong, or was cancelled: it would fail anywhere."""
     PRIMARY = "primary"
     """No replica can do this."""
+    WRITES = "writes"
+    """It writes, whatever it looks like: the primary."""
     ANOTHER = "another"
     """This replica can't, now."""
 
 
+READ_ONLY = "25006"
 ONLY_PRIMARY = frozenset(
     (
         "0A000",  # feature_not_supported: not in recovery
-        "25006",  # read_only_sql_transaction: it writes, whatever it looks like
         "3F000",  # invalid_schema_name, and what else may not have been replayed yet
         "42703",
         "42704",
@@ -55,6 +57,8 @@ THIS_REPLICA = frozenset(
 
 def judge(failure: BaseException, *, is_connected: bool) -> Verdict:
     state: Any = getattr(failure.__cause__, "sqlstate", None) or ""
+    if state == READ_ONLY:
+        return Verdict.WRITES
     if state in ONLY_PRIMARY:
         return Verdict.PRIMARY
     if state in THIS_REPLICA or state.startswith("08"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from django.db.utils import Error
 
@@ -12,8 +12,9 @@ from nothing_shared.causality.identity import database_of
 from nothing_shared.causality.scopes import Scope
 from nothing_shared.locks import LockTimeout
 from nothing_shared.node import process, slots
-from nothing_shared.node.positions import UNKNOWN, Cells, Position, Positions, history_of, later
+from nothing_shared.node.positions import UNKNOWN, Cells, Position, Positions, later
 from nothing_shared.pinning.conf import ReplicaSettings, pinning_settings
+from nothing_shared.pinning.errors import StalePrimary
 from nothing_shared.pinning.replica import Replica
 
 if TYPE_CHECKING:
@@ -25,6 +26,13 @@ Tables = frozenset[str] | None
 """Names of tables; None is anything at all."""
 
 MOST_SETS = 4096
+
+
+class Read(NamedTuple):
+    """Tables that are read together: their cells in the node's change table, and their slots."""
+
+    cells: Cells
+    named: tuple[int, ...] | None
 
 
 class Fleet:
@@ -39,92 +47,144 @@ class Fleet:
     ) -> None:
         self.replicas = [Replica(primary, number, one) for number, one in enumerate(replicas)]
         self.database = database_of(primary.alias)
-        self._slot = slots.database(self.database)
+        self.slot = slots.database(self.database)
         self._primary = primary
         self._chance = chance or random.Random()
         self._positions: Positions | None = None
-        self._cells: dict[Tables, tuple[Cells, tuple[int, ...] | None]] = {}
+        self._reads: dict[Tables, Read] = {}
 
     def replica_for(self, unit: Scope, tables: Tables) -> Replica | None:
-        """Return a replica that has replayed what this unit of work must see of these tables."""
+        """Return a replica that has replayed what this unit of work must see of these tables.
+
+        Raises StalePrimary where the primary has not seen that either.
+        """
         known = process.current().table.positions
         if known is not self._positions:
             self._enter(known)
-        entry = self._cells.get(tables) or self._note(known, tables)
-        if entry is None:
+        read = self._reads.get(tables) or self._note(known, tables)
+        if read is None:
             return None
-        cells, named = entry
         chosen: Replica | None = unit.reader.servers.get(self.database)
-        if (
-            chosen is not None
-            and chosen.is_open
-            and known.are_reached(chosen.history, chosen.lsn, cells)
-        ):
-            floor = unit.reader.floors.of(self._slot, named)
-            if floor is None or self._is_reached(chosen, floor):
+        if chosen is not None and chosen.is_open and self._has_heard(chosen, known, read):
+            own = unit.reader.floors.of(self.slot, read.named)
+            if own is None or chosen.has_reached(own):
                 return chosen
-        return self._find(unit, known, cells, named)
+        return self._find(unit, known, read)
 
-    def _find(
-        self, unit: Scope, known: Positions, cells: Cells, named: tuple[int, ...] | None
-    ) -> Replica | None:
-        own = unit.reader.floors.of(self._slot, named)
-        floor = known.highest(cells)
-        floor = floor if own is None else later(floor, own)
+    def stand_in(self, unit: Scope, tables: Tables) -> Replica | None:
+        """Return a replica that shows what the client has written, while the primary is away.
+
+        It may lack what others wrote, so nothing is cached of what is read now.
+        """
+        read = self._reads.get(tables)
+        if read is None:
+            return None
+        own = unit.reader.floors.of(self.slot, read.named)
+        found = None if own == UNKNOWN else self._search(unit, own)
+        unit.may_fill &= found is None
+        return found
+
+    def _find(self, unit: Scope, known: Positions, read: Read) -> Replica | None:
+        own = unit.reader.floors.of(self.slot, read.named)
+        floor = self._floor(known, read, own)
         has_looked = floor == UNKNOWN
         if has_looked:
-            floor = self._look(unit, known, cells, named)
+            floor = self._look(unit, known, read)
+        found = self._search(unit, floor)
+        if found is None and not has_looked and self._is_overtaken(floor):
+            floor = self._look(unit, known, read)
+            found = self._search(unit, floor)
+        if found is not None:
+            unit.may_fill &= self._node_counts or self._has_heard(found, known, read, always=True)
+        elif own is not None:
+            self._refuse_stale(own)
+        return found
+
+    def _search(self, unit: Scope, floor: Position | None) -> Replica | None:
         for replica in self._in_order(unit):
-            if not replica.open():
-                continue
-            if not self._is_reached(replica, floor) and not self._is_caught_up(replica, floor):
-                newer = history_of(floor) < replica.history
-                if not newer or has_looked:
-                    continue
-                has_looked = True
-                floor = self._look(unit, known, cells, named)
-                if not self._is_reached(replica, floor) and not self._is_caught_up(replica, floor):
-                    continue
-            unit.reader.servers[self.database] = replica
-            return replica
+            if replica.open() and (floor is None or self._reaches(replica, floor)):
+                unit.reader.servers[self.database] = replica
+                return replica
         return None
 
-    def _is_reached(self, replica: Replica, floor: Position) -> bool:
-        return replica.history == history_of(floor) and replica.lsn >= floor.lsn
-
-    def _is_caught_up(self, replica: Replica, floor: Position) -> bool:
-        """Ask the replica, and wait for it a little."""
+    def _reaches(self, replica: Replica, floor: Position) -> bool:
+        """Say whether a replica is there, asking it, and waiting for it a little."""
+        if replica.has_reached(floor):
+            return True
+        if floor == UNKNOWN:
+            return False
         wait = pinning_settings().wait if replica.health.is_worth_waiting_for else 0.0
         replica.ask(floor, wait=wait)
-        if self._is_reached(replica, floor):
+        if replica.has_reached(floor):
             return True
-        if wait and replica.history == history_of(floor):
+        if wait:
             replica.health.lagged(wait)
         return False
 
-    def _look(
-        self, unit: Scope, known: Positions, cells: Cells, named: tuple[int, ...] | None
-    ) -> Position:
-        """Ask the primary how far it has got, in place of what can't be compared any more."""
-        seen = known.seen(cells)
+    # What must be seen ------------------------------------------------------------------------
+
+    @property
+    def _node_counts(self) -> bool:
+        return pinning_settings().freshness == "node"
+
+    def _has_heard(
+        self, replica: Replica, known: Positions, read: Read, *, always: bool = False
+    ) -> bool:
+        """Say whether a replica shows what this node has heard of, if that counts."""
+        if not always and not self._node_counts:
+            return True
+        return known.are_reached(replica.history, replica.lsn, read.cells)
+
+    def _floor(self, known: Positions, read: Read, own: Position | None) -> Position | None:
+        if not self._node_counts:
+            return own
+        heard = known.highest(read.cells)
+        return heard if own is None else later(heard, own)
+
+    def _is_overtaken(self, floor: Position | None) -> bool:
+        """Say whether there are replicas on another history than the floor, or on a later part of it."""
+        positions = [replica.position for replica in self.replicas]
+        return floor is not None and any(
+            position is not None
+            and (position.system != floor.system or position.timeline > floor.timeline)
+            for position in positions
+        )
+
+    def _look(self, unit: Scope, known: Positions, read: Read) -> Position | None:
+        """Ask the primary how far it has got, in place of what can't be compared any more.
+
+        While it is away, only what the client has written counts, and nothing is cached.
+        """
+        seen = known.seen(read.cells)
         position = self._primary.look()
-        if position == UNKNOWN:
-            return UNKNOWN
-        try:
-            process.current().table.settle(seen, position)
-        except LockTimeout:
-            return UNKNOWN
         reader = unit.reader
-        reader.is_settled |= reader.floors.settle(self._slot, position)
-        floor, own = known.highest(cells), reader.floors.of(self._slot, named)
-        return floor if own is None else later(floor, own)
+        if position != UNKNOWN:
+            try:
+                process.current().table.settle(seen, position)
+            except LockTimeout:
+                return UNKNOWN
+            reader.has_news |= reader.floors.settle(self.slot, position)
+        own = reader.floors.of(self.slot, read.named)
+        return self._floor(known, read, own)
+
+    def _refuse_stale(self, own: Position) -> None:
+        """Refuse to read from a primary that was replaced by the one on which the client has written."""
+        history = self._primary.history()
+        if _is_behind(history, own):  # the same address may lead to the new one by now
+            self._primary.disconnect()
+            history = self._primary.history()
+        if _is_behind(history, own):
+            raise StalePrimary(
+                f"The primary of {self._primary.alias!r} is on an older timeline than {own.timeline}, on "
+                "which this client has written: it was replaced, and shows an old state."
+            )
+
+    # Who is asked -----------------------------------------------------------------------------
 
     def _in_order(self, unit: Scope) -> Iterator[Replica]:
         """Yield the one that was chosen before, then all others, drawn by weight."""
         chosen = unit.reader.servers.get(self.database)
-        left = [
-            replica for replica in self.replicas if replica is not chosen and replica.weight > 0
-        ]
+        left = [one for one in self.replicas if one is not chosen and one.weight > 0]
         if chosen in self.replicas:
             yield chosen
         while left:
@@ -134,23 +194,21 @@ class Fleet:
 
     def _enter(self, known: Positions) -> None:
         """Begin to keep positions in the change table of a node that is new to this connection."""
-        process.current().table.enter(self._slot)
+        process.current().table.enter(self.slot)
         self._positions = known
-        self._cells.clear()
+        self._reads.clear()
 
-    def _note(
-        self, known: Positions, tables: Tables
-    ) -> tuple[Cells, tuple[int, ...] | None] | None:
+    def _note(self, known: Positions, tables: Tables) -> Read | None:
         named = None
         if tables is not None:
             named = tuple(slots.table(self.database, table) for table in sorted(tables))
-        cells = known.cells(self._slot, named)
+        cells = known.cells(self.slot, named)
         if cells is None:
             return None
-        if len(self._cells) > MOST_SETS:
-            self._cells.clear()
-        self._cells[tables] = cells, named
-        return cells, named
+        if len(self._reads) > MOST_SETS:
+            self._reads.clear()
+        read = self._reads[tables] = Read(cells, named)
+        return read
 
     def close(self) -> None:
         for replica in self.replicas:
@@ -162,3 +220,7 @@ class Fleet:
                 replica.close_if_unusable_or_obsolete()
             except Error:
                 replica.close()
+
+
+def _is_behind(history: tuple[int, int] | None, own: Position) -> bool:
+    return history is not None and history[0] == own.system and history[1] < own.timeline

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from time import monotonic
 
-__all__ = ["Health", "health_of"]
+__all__ = ["Health", "forget", "health_of"]
 
 LONGEST_REST = 30.0
 
@@ -51,3 +51,9 @@ def health_of(server: str) -> Health:
     """Return what this process knows of a server, by its private alias."""
     with _making:
         return _known.setdefault(server, Health())
+
+
+def forget() -> None:
+    """Know nothing of any server, as a new process does."""
+    with _making:
+        _known.clear()

@@ -12,11 +12,12 @@ from nothing_shared.causality.footprint import Footprint, analyse
 from nothing_shared.causality.observer import observe
 from nothing_shared.causality.schema import schema_for
 from nothing_shared.causality.scopes import SCOPE
-from nothing_shared.node.positions import UNKNOWN, Position
+from nothing_shared.node.positions import UNKNOWN, Position, Reached
 from nothing_shared.pinning import primary
-from nothing_shared.pinning.conf import replicas_of
+from nothing_shared.pinning.conf import pinning_settings, replicas_of
 from nothing_shared.pinning.cursor import ChoosingCursor, ChoosingDebugCursor
 from nothing_shared.pinning.fleet import Fleet
+from nothing_shared.pinning.health import health_of
 from nothing_shared.pinning.positions.base import Positions
 from nothing_shared.pinning.positions.postgresql import PostgreSQL
 from nothing_shared.pinning.replica import Replica
@@ -43,6 +44,8 @@ class PinningMixin(Base):
         self.fleet: Fleet | None = None
         self.is_bound = False
         """Whether the session is not as it was, so that replicas' aren't like it."""
+        self.health = health_of(alias)
+        self._history: tuple[Any, tuple[int, int]] = (None, (0, 0))
         self._in_doubt: list[Any] = []
         """Statements that may have bound it: they were sent before it was known what they do."""
         given = settings_dict.get("REPLICAS")
@@ -85,8 +88,7 @@ class PinningMixin(Base):
 
     def primary_cursor(self, name: str | None) -> Any:
         """Return a cursor of the driver's on the primary, connecting if need be."""
-        self.close_if_health_check_failed()
-        self.ensure_connection()
+        self.reach()
         with self.wrap_database_errors:
             return self.create_cursor(name)
 
@@ -117,6 +119,23 @@ class PinningMixin(Base):
         touched = footprint.at_large
         return fleet.replica_for(unit, None if touched.reads_unknown else touched.reads)
 
+    def stand_in_for(self, footprint: Footprint) -> Replica | None:
+        """Return the replica that shall answer while the primary can't be reached, if one may."""
+        if not footprint.is_replicable or not self.may_choose() or self._in_doubt:
+            return None
+        unit, touched = SCOPE.get(), footprint.at_large
+        assert unit is not None
+        assert self.fleet is not None
+        return self.fleet.stand_in(unit, None if touched.reads_unknown else touched.reads)
+
+    def note_refused(self) -> None:
+        """Note that what looked like a query has written: its client must see that from now on."""
+        unit = SCOPE.get()
+        if unit is not None and self.fleet is not None:
+            unit.reader.wrote.add(self.fleet.database)
+            unit.reader.floors.add((Reached(self.fleet.slot, self.read_position()),))
+            unit.reader.has_news = True
+
     def note_session(self, footprint: Footprint, sql: Any) -> None:
         """Keep to the primary from here on, if a statement leaves something behind on its session."""
         if footprint.binds_session and not self.is_bound:
@@ -132,34 +151,60 @@ class PinningMixin(Base):
             self._in_doubt.clear()
         return self.is_bound or bool(self._in_doubt)
 
-    def note_served(self, server: str) -> None:
-        unit = SCOPE.get()
-        if unit is not None:
-            served = unit.reader.served
-            served[server] = served.get(server, 0) + 1
-
     # Positions --------------------------------------------------------------------------------
 
     def read_position(self) -> Position:
         """Return how far the primary has got, asked on the connection that there is."""
+        raw = self.connection
+        if raw is None:
+            return UNKNOWN
         try:
             with self.wrap_database_errors:
-                return self.positions.of_primary(self.connection)
-        except (Error, AttributeError):
+                position = self.positions.of_primary(raw)
+        except Error:
             return UNKNOWN
+        self._history = raw, position[:2]
+        return position
 
     def look(self) -> Position:
-        """Return how far the primary has got, connecting to it if need be; UNKNOWN if it is away."""
+        """Return how far the primary has got, connecting to it if need be; UNKNOWN if it is away.
+
+        One that was away a moment ago is not tried again.
+        """
+        if self.connection is None and not self.health.is_up:
+            return UNKNOWN
+        try:
+            self.reach()
+        except Error:
+            return UNKNOWN
+        return self.read_position()
+
+    def reach(self) -> None:
+        """Connect to the primary, and note whether that could be done."""
         try:
             self.close_if_health_check_failed()
             self.ensure_connection()
         except Error:
-            return UNKNOWN
-        return self.read_position()
+            self.health.failed(pinning_settings().retry_after)
+            raise
+        self.health.answered()
+
+    def history(self) -> tuple[int, int] | None:
+        """Return system and timeline of the primary, asked once per connection; None if it is away."""
+        if self.connection is None or self._history[0] is not self.connection:
+            self.look()
+        return self._history[1] if self._history[0] is self.connection else None
+
+    def disconnect(self) -> None:
+        """Close the connection to the primary alone."""
+        super().close()
 
     def catalog(self) -> Any:
         """Return a raw connection to ask for what the database consists of, before there is one."""
         if self.fleet is None:
             return None
-        self.ensure_connection()
-        return self.connection
+        if self.look() != UNKNOWN:
+            return self.connection
+        unit = SCOPE.get()
+        replica = self.fleet.stand_in(unit, None) if unit is not None else None
+        return replica.wrapper.connection if replica is not None else None

@@ -54,6 +54,10 @@ class Replica:
             wrapper.validate_thread_sharing = primary.validate_thread_sharing  # type: ignore[method-assign]
         return wrapper
 
+    def has_reached(self, floor: Position) -> bool:
+        """Say whether it is known to show what is behind a position."""
+        return self.history == history_of(floor) and self.lsn >= floor.lsn
+
     def open(self) -> bool:
         """Connect, if need be; say whether there is a connection."""
         wrapper = self.wrapper
