@@ -89,18 +89,27 @@ class Choosing:
         return super()._execute(sql, params, *rest)  # type: ignore[misc]
 
     def _ask(self, replica: Replica, footprint: Footprint, sql: Any, params: Any, rest: Any) -> Any:
-        """Ask a replica and, if that is to blame for a failure, somebody else, once."""
-        try:
-            return self._ask_replica(replica, sql, params)
-        except Error as failure:
-            verdict = judge(failure, is_connected=replica.is_connected)
-            if verdict is Verdict.NOBODY:
-                raise
+        """Ask a replica and, if that is to blame for a failure, the next one, and at last the primary.
+
+        A connection that was lost while nobody used it is made anew, once.
+        """
+        renewed: list[Replica] = []
+        given_up: list[Replica] = []
+        asked: Replica | None = replica
+        verdict = Verdict.ANOTHER
+        while asked is not None and verdict is Verdict.ANOTHER:
+            try:
+                return self._ask_replica(asked, sql, params)
+            except Error as failure:
+                verdict = judge(failure, is_connected=asked.is_connected)
+                if verdict is Verdict.NOBODY:
+                    raise
+                if asked.is_connected or asked in renewed:
+                    given_up.append(asked)
+                renewed.append(asked)
+                asked.drop(is_down=not asked.is_connected and asked in given_up)
             if verdict is Verdict.ANOTHER:
-                replica.fail()
-        other = self.db.replica_for(footprint) if verdict is Verdict.ANOTHER else None
-        if other is not None and other is not replica:
-            return self._ask_replica(other, sql, params)
+                asked = self.db.replica_for(footprint, without=given_up)
         result = self._ask_primary(footprint, sql, params, rest)
         if verdict is Verdict.WRITES:
             self.db.note_refused()
@@ -108,7 +117,8 @@ class Choosing:
 
     def _ask_replica(self, replica: Replica, sql: Any, params: Any) -> Any:
         with replica.wrapper.wrap_database_errors:
-            if self._replica is not replica or self._name:
+            raw = replica.wrapper.connection
+            if self._bound is None or self._bound.connection is not raw or self._name:
                 self.close()
                 self._bound, self._replica = replica.cursor(self._name), replica
             result = (

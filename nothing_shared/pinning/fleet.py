@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from django.db.utils import Error
@@ -53,7 +53,9 @@ class Fleet:
         self._positions: Positions | None = None
         self._reads: dict[Tables, Read] = {}
 
-    def replica_for(self, unit: Scope, tables: Tables) -> Replica | None:
+    def replica_for(
+        self, unit: Scope, tables: Tables, *, without: Collection[Replica] = ()
+    ) -> Replica | None:
         """Return a replica that has replayed what this unit of work must see of these tables.
 
         Raises StalePrimary where the primary has not seen that either.
@@ -65,11 +67,16 @@ class Fleet:
         if read is None:
             return None
         chosen: Replica | None = unit.reader.servers.get(self.database)
-        if chosen is not None and chosen.is_open and self._has_heard(chosen, known, read):
+        if (
+            chosen is not None
+            and not without
+            and chosen.is_open
+            and self._has_heard(chosen, known, read)
+        ):
             own = unit.reader.floors.of(self.slot, read.named)
             if own is None or chosen.has_reached(own):
                 return chosen
-        return self._find(unit, known, read)
+        return self._find(unit, known, read, without)
 
     def stand_in(self, unit: Scope, tables: Tables) -> Replica | None:
         """Return a replica that shows what the client has written, while the primary is away.
@@ -84,24 +91,30 @@ class Fleet:
         unit.may_fill &= found is None
         return found
 
-    def _find(self, unit: Scope, known: Positions, read: Read) -> Replica | None:
+    def _find(
+        self, unit: Scope, known: Positions, read: Read, without: Collection[Replica]
+    ) -> Replica | None:
         own = unit.reader.floors.of(self.slot, read.named)
         floor = self._floor(known, read, own)
         has_looked = floor == UNKNOWN
         if has_looked:
             floor = self._look(unit, known, read)
-        found = self._search(unit, floor)
+        found = self._search(unit, floor, without)
         if found is None and not has_looked and self._is_overtaken(floor):
             floor = self._look(unit, known, read)
-            found = self._search(unit, floor)
+            found = self._search(unit, floor, without)
         if found is not None:
             unit.may_fill &= self._node_counts or self._has_heard(found, known, read, always=True)
         elif own is not None:
             self._refuse_stale(own)
         return found
 
-    def _search(self, unit: Scope, floor: Position | None) -> Replica | None:
+    def _search(
+        self, unit: Scope, floor: Position | None, without: Collection[Replica] = ()
+    ) -> Replica | None:
         for replica in self._in_order(unit):
+            if replica in without:
+                continue
             if replica.open() and (floor is None or self._reaches(replica, floor)):
                 unit.reader.servers[self.database] = replica
                 return replica

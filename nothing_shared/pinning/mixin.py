@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from django.db.backends.base.base import NO_DB_ALIAS, BaseDatabaseWrapper
@@ -109,7 +110,9 @@ class PinningMixin(Base):
             and not primary.is_asked_for(self.alias)
         )
 
-    def replica_for(self, footprint: Footprint) -> Replica | None:
+    def replica_for(
+        self, footprint: Footprint, *, without: Collection[Replica] = ()
+    ) -> Replica | None:
         """Return the replica that shall answer a statement; None: the primary."""
         if not footprint.is_replicable or not self.may_choose() or self._is_in_doubt():
             return None
@@ -117,7 +120,8 @@ class PinningMixin(Base):
         assert unit is not None
         assert fleet is not None
         touched = footprint.at_large
-        return fleet.replica_for(unit, None if touched.reads_unknown else touched.reads)
+        tables = None if touched.reads_unknown else touched.reads
+        return fleet.replica_for(unit, tables, without=without)
 
     def stand_in_for(self, footprint: Footprint) -> Replica | None:
         """Return the replica that shall answer while the primary can't be reached, if one may."""

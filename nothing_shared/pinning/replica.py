@@ -117,9 +117,16 @@ class Replica:
         return self.wrapper.create_cursor(name)
 
     def fail(self) -> None:
-        """Let it rest: it could not be reached, or broke off."""
+        """Let it rest: it can't be reached."""
         self.health.failed(pinning_settings().retry_after)
         self.close()
+
+    def drop(self, *, is_down: bool) -> None:
+        """Act on a statement that failed: what is still connected may stay."""
+        if is_down:
+            self.fail()
+        elif not self.is_connected:
+            self.close()
 
     def close(self) -> None:
         self._raw = None

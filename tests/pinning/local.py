@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from asgiref.sync import sync_to_async
 from django.db import connections
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -115,6 +116,7 @@ class Client:
         async def main() -> None:
             answer = await CausalityMiddleware(view)(self._request(method))  # type: ignore[misc]
             self.receive(answer)
+            await sync_to_async(connections.close_all)()  # the thread outlives the loop
 
         contextvars.Context().run(asyncio.run, main())
         return seen[0]

@@ -27,7 +27,7 @@ from tests.pinning.local import (
 )
 from tests.servers import Replication
 
-pytestmark = pytest.mark.usefixtures("pinned")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("pinned")]
 
 
 @pytest.fixture
