@@ -84,7 +84,6 @@ def test_p9_who_wrote_on_the_lost_history_asks_the_primary_once(site: Site, tmp_
     site.two.rebuild(site.one)
     with node_at(tmp_path / "another"):
         assert client.get(count) == 1
-        assert client.used_primary
         position = site.one.ask("SELECT pg_current_wal_insert_lsn()::text")
         wait_until(lambda: site.two.has_replayed(position))
         connection().positions = counting = Counting()
