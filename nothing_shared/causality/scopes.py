@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from django.db import connections
-from django.db.backends.base.base import BaseDatabaseWrapper
 
 from nothing_shared.causality.reader import Reader
 from nothing_shared.causality.reads import Used, read_slots
@@ -88,7 +87,6 @@ class Scope:
         self.attachments: dict[str, Any] = {}
         """What upper floors keep with the unit of work."""
         self.reader = Reader()
-        """Whom this is done for, and which servers may answer them."""
         self._reads: dict[tuple[str, str], set[str] | None] = {}
         self._reads_anything = False
         self.used: list[Used] = []
@@ -222,7 +220,8 @@ class Scope:
     def joins(self, outer: Scope) -> None:
         """Take part in the open transactions of the unit of work around this one."""
         self.pending, self.careful = outer.pending, outer.careful
-        if any(in_transaction(opened) and is_idle(opened) is None for opened in _connections()):
+        opened = connections.all(initialized_only=True)
+        if any(in_transaction(one) and is_idle(one) is None for one in opened):
             self.begun = outer.begun
 
     def serves(self, outer: Scope) -> None:
@@ -293,9 +292,5 @@ def scope() -> Iterator[Scope]:
 
 def _is_in_transaction(unit: Scope) -> bool:
     return any(pending.is_alive() for pending in unit.pending) or any(
-        map(in_transaction, _connections())
+        map(in_transaction, connections.all(initialized_only=True))
     )
-
-
-def _connections() -> Sequence[BaseDatabaseWrapper]:
-    return connections.all(initialized_only=True)
