@@ -21,7 +21,7 @@ __all__ = ["ChangeTable"]
 FILE_NAME = f"changes-{layout.VERSION}.table"
 
 PATIENCE = 5.0
-"""Seconds that opening a table waits for who is making it: nothing can be cached without."""
+"""Seconds that a process waits for who is making a table: nothing can be cached without."""
 
 
 class ChangeTable:
@@ -36,11 +36,10 @@ class ChangeTable:
         self.path = directory / FILE_NAME
         self.clock = clock
         self.lock = MachineLock(directory / "changes.lock")
-        with self.lock.held(PATIENCE):
-            fd = _open(self.path)
-            if fd is None:
-                _create(self.path, slot_count, clock())
-                fd = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+        self.lock.open()
+        fd = _open(self.path)  # it is there as a whole or not at all, whoever holds the lock
+        if fd is None:
+            fd = self._made(slot_count)
         try:
             self._identity = _identity(os.fstat(fd))
             self._map = mmap.mmap(fd, 0)
@@ -51,6 +50,15 @@ class ChangeTable:
         self.positions = Positions(self.words)
         self.id = self.words[layout.TABLE_ID]
         self._mask = self.words[layout.SLOTS] - 1
+
+    def _made(self, slot_count: int) -> int:
+        """Open the table, and make it unless another process has done so by now."""
+        with self.lock.held(PATIENCE):
+            fd = _open(self.path)
+            if fd is None:
+                _create(self.path, slot_count, self.clock())
+                fd = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+        return fd
 
     def index(self, slot: int) -> int:
         """Place a 32-bit slot in this table; other tables may be larger or smaller."""

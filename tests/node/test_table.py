@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from nothing_shared.clock import NEVER
+from nothing_shared.locks import MachineLock
 from nothing_shared.node import Change, Position, layout, slots
 from nothing_shared.node.positions import Cells, Reached
 from nothing_shared.node.table import FILE_NAME, ChangeTable
@@ -142,6 +143,13 @@ def test_of_many_processes_that_open_a_new_node_one_makes_the_table(
         worker.begin(ident, directory)
     assert len({worker.result() for worker in opening}) == 1
     assert [path.name for path in directory.glob("changes-*")] == [FILE_NAME]
+
+
+def test_a_process_that_stopped_with_the_lock_keeps_nobody_from_opening(
+    table: ChangeTable, directory: Path
+) -> None:
+    with MachineLock(table.lock.path).held():
+        assert ChangeTable(directory, slot_count=SMALL).id == table.id
 
 
 def test_positions_stand_before_the_clock_is_read(directory: Path) -> None:
