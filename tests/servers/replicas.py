@@ -85,8 +85,11 @@ class ReplicaServer(PostgreSQLServer):
         assert self.ask("SELECT pg_promote(true, 60)")
 
     def crash(self) -> None:
-        """Lose everything but what is on the disk, and come back."""
-        self.kill()
+        """Lose everything but what is on the disk, and come back: an "immediate" shutdown."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGQUIT)
+        self.process.wait(PATIENCE)
+        self.process = None
         self.start()
 
     def rewind(self) -> None:

@@ -138,9 +138,10 @@ def family(process: int) -> list[int]:
     """Return a process and all that descend from it, which may lead sessions of their own."""
     members = [process]
     for member in members:
-        for children in Path(f"/proc/{member}/task").glob("*/children"):
-            with suppress(FileNotFoundError, ProcessLookupError):
-                members += [int(child) for child in children.read_text().split()]
+        with suppress(FileNotFoundError, ProcessLookupError):
+            for children in Path(f"/proc/{member}/task").glob("*/children"):
+                with suppress(FileNotFoundError, ProcessLookupError):
+                    members += [int(child) for child in children.read_text().split()]
     return members
 
 
