@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.test.runner import DiscoverRunner
 
-from nothing_shared.causality import scopes
+from nothing_shared.causality import ticket, use_ticket
 from tests.pinning import spy
 
 __all__ = ["TellingRunner"]
@@ -72,11 +72,11 @@ class TellingRunner(DiscoverRunner):
 
 
 def make_each_method_a_unit_of_work() -> None:
-    """Have what a method reads be read as in a request, so that it may come from a replica."""
+    """Have what a method reads be read as for a client who knows what was written: from replicas, too."""
     call = unittest.TestCase._callTestMethod  # type: ignore[attr-defined]
 
     def call_in_unit(self: unittest.TestCase, method: Any) -> Any:
-        with scopes.serving():
+        with use_ticket(ticket()):
             return call(self, method)
 
     unittest.TestCase._callTestMethod = call_in_unit  # type: ignore[attr-defined]

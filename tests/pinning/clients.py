@@ -62,14 +62,14 @@ class Client:
             self.write(self.random.choice(self.books))
         elif chance < 0.24:
             self.write_twice()
+        elif self.leaps and chance < 0.34:
+            self.browser.wait(self.random.choice([1.0, 30.0, 3600.0]))
         elif chance < 0.84:
             self.read(self.random.choice(self.books))
         elif chance < 0.97:
             self.read(self.random.choice(self.others), is_own=False)
         else:
             self.browser.close()
-            if self.leaps:
-                self.browser.wait(self.random.choice([1.0, 30.0, 3600.0]))
 
     def write(self, book: Book) -> None:
         reply = self.ask("POST", self.prepared(book))

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from io import StringIO
+from typing import Any
 
 from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
 from django.core.management import call_command
 from django.db import connections
+from django.forms import modelform_factory
 
+from nothing_shared.causality import scopes, ticket, use_ticket
 from tests.pinning.library.models import Author, Book, Tag
+from tests.pinning.spy import spying
 
 __all__ = ["make_author", "make_book", "make_tag", "migrate", "write_and_read"]
 
@@ -45,3 +51,34 @@ def make_book(title: str) -> int:
 
 def make_tag(name: str) -> int:
     return Tag.objects.create(name=name).pk
+
+
+def ports_of(command: str, *arguments: str) -> list[int]:
+    """Run a management command and return the ports of the servers that it spoke to."""
+    with spying() as statements, scopes.serving():
+        call_command(command, *arguments, verbosity=0, stdout=StringIO())
+    connections.close_all()
+    return sorted({port for port, _ in statements})
+
+
+def live_with_what_a_replica_returned(author: int, book: int) -> dict[str, Any]:
+    """Do with objects from a replica what Django refuses where replicas are aliases."""
+    told: dict[str, Any] = {}
+    with spying() as statements, use_ticket(ticket()):
+        writer, read = Author.objects.get(pk=author), Book.objects.get(pk=book)
+        deferred = Book.objects.only("title").get(pk=book)
+        subquery = Book.objects.filter(author__in=Author.objects.using("default"))
+        told["found by a subquery"] = subquery.filter(author=author).count()
+        told["ports"] = sorted({port for port, text in statements if "library_" in text})
+        told["databases"] = [one._state.db for one in (writer, read, deferred)]
+        del statements[:]
+        deferred.title = f"{deferred.title}-renamed"
+        deferred.save()
+        told["saved"] = [text for _, text in statements if text.startswith("UPDATE")]
+        writer.books.add(read)
+        told["books"] = writer.books.count()
+        told["type"] = ContentType.objects.get_for_model(Book).model
+        form = modelform_factory(Book, fields=["title", "author"])
+        told["errors"] = list(form({"title": deferred.title, "author": author}).errors)
+    connections.close_all()
+    return told

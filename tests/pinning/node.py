@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from importlib import import_module
@@ -67,7 +69,13 @@ class Node:
 
 
 def serve(site: dict[str, Any], interface: str, port: int, orders: Connection) -> None:
-    """Be a node until SIGTERM; ``mutant`` names what to break in it."""
+    """Be a node until SIGTERM.
+
+    ``mutant`` names what to break in it; ``clock`` has the seconds by which its clock is wrong, in turn.
+    """
+    if "clock" in site:
+        told = itertools.cycle(site["clock"])
+        time.time = lambda now=time.time: now() + next(told)  # type: ignore[misc]
     os.environ["PINNING_SITE"] = json.dumps(site)
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.pinning.settings"
     import django

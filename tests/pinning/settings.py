@@ -50,6 +50,8 @@ match IMPLEMENTATION:
         DATABASES = {"default": {**PRIMARY, **engine}}
         INSTALLED_APPS = [*INSTALLED_APPS, "nothing_shared.pinning"]
         CACHES["default"] = {"BACKEND": "nothing_shared.cache.backends.MachineCache"}
+        if "other" in SITE:
+            DATABASES["other"] = {**SITE["other"], "CONN_MAX_AGE": None}
     case "django-multidb-router":
         MIDDLEWARE = ["multidb.middleware.PinningRouterMiddleware", *MIDDLEWARE]
         DATABASE_ROUTERS = ["multidb.PinningReplicaRouter"]
@@ -72,6 +74,13 @@ if IMPLEMENTATION.startswith("django"):
         for number, place in enumerate(REPLICAS)
     }
     DATABASES |= apart
+
+if SITE.get("is_bare"):
+    """No cache, no sessions, no bus: a key, the databases, and what pinning needs."""
+    MIDDLEWARE = ["nothing_shared.causality.middleware.CausalityMiddleware"]
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
+    without = {"nothing_shared.bus", "nothing_shared.cache", "django.contrib.sessions"}
+    INSTALLED_APPS = [app for app in INSTALLED_APPS if app not in without]
 
 NOTHING_SHARED_NODE = {
     "DIRECTORY": BASE_DIR / f"node-{NODE}",

@@ -55,7 +55,7 @@ def described(servers: Replication, implementation: str, **site: Any) -> dict[st
     """Return what ``tests.pinning.settings`` needs to know."""
     return {
         "implementation": implementation,
-        "primary": servers.primary.settings(site.pop("database", "postgres")),
+        "primary": servers.primary.settings(),
         "replicas": [
             {"HOST": "127.0.0.1", "PORT": str(replica.port)} for replica in servers.replicas
         ],
@@ -74,8 +74,8 @@ def staged(
         age = None if interface == "wsgi" else 0
         for name in ("one", "two"):
             Path(directory, f"node-{name}").mkdir(mode=0o700)
-            place = {"node": name, "directory": directory, "conn_max_age": age}
-            found = described(servers, implementation, **place, **site)
+            place = {"node": name, "directory": directory, "conn_max_age": age, **site}
+            found = described(servers, implementation, **place)
             nodes.append(Node(found, interface=interface))
         stage = Stage(*nodes, servers)
         try:

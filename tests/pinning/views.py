@@ -109,6 +109,34 @@ async def aread(request: HttpRequest, title: str) -> HttpResponse:
     return JsonResponse({"found": await Book.objects.filter(title=title).aexists()})
 
 
+PAGE, PAGE_HEADER, SMALLEST_RECORD = 8192, 24, 56
+
+
+def write_up_to_a_page_boundary(request: HttpRequest, title: str) -> HttpResponse:
+    """Write, and leave the log where the next record would stand behind the header of a new page."""
+    by_orm(title)
+    with connection.cursor() as cursor:
+        for _ in range(300):
+            cursor.execute("SELECT ((pg_current_wal_insert_lsn() - '0/0') %% 8192)::int", [])
+            (place,) = cursor.fetchone()
+            if place == PAGE_HEADER:
+                return JsonResponse({"is_at_boundary": True})
+            left = PAGE - place
+            filling = left - SMALLEST_RECORD if SMALLEST_RECORD <= left < 250 else 64
+            message = "SELECT pg_logical_emit_message(false, '', repeat('x', %s))"
+            cursor.execute(message, [filling])
+    return JsonResponse({"is_at_boundary": False})
+
+
+def write_other(request: HttpRequest, title: str) -> HttpResponse:
+    Book.objects.using("other").create(title=title)
+    return JsonResponse({})
+
+
+def read_other(request: HttpRequest, title: str) -> HttpResponse:
+    return JsonResponse({"found": Book.objects.using("other").filter(title=title).exists()})
+
+
 def login(request: HttpRequest) -> HttpResponse:
     log_in(request, User.objects.get(username="reader"))
     return JsonResponse({})

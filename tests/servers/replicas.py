@@ -31,6 +31,7 @@ class ReplicaServer(PostgreSQLServer):
     """A standby that streams from another server, until it is told not to."""
 
     name = "PostgreSQL replica"
+    stops_at = signal.SIGQUIT  # "immediate": it has nothing of its own to lose
 
     source: PostgreSQLServer | None = None
 
