@@ -1,16 +1,19 @@
-"""Start the demo: ``python -m demo_site [--nodes 3] [--port 8000] [--directory DIR]``."""
+"""Start the demo: ``python -m demo_site [--nodes 3] [--port 8000] [--directory DIR] [--postgres]``."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 
 from .cluster import Cluster, prepare
 from .directory import Unusable, claim, default_directory, make_directory
 from .listeners import HOST, Listeners, open_listeners
+from .postgres import Servers, require_wheels
 
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
@@ -25,9 +28,19 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
         help="the port of all; node-1 has the next to itself, and so on; 0: any (default: 8000)",
     )  # fmt: skip
     parser.add_argument("--directory", type=Path, help="where the demo keeps its data")
+    parser.add_argument(
+        "--postgres", action="store_true",
+        help="on a PostgreSQL with two replicas, all started here, instead of SQLite",
+    )  # fmt: skip
+    parser.add_argument(
+        "--lag", type=float, default=0.0, metavar="SECONDS",
+        help="with --postgres: have the replicas show each write so much later (default: 0)",
+    )  # fmt: skip
     parsed = parser.parse_args(given)
     if parsed.nodes < 1 or parsed.workers < 1:
         parser.error("A site has at least one node, and a node at least one worker.")
+    if not 0 <= parsed.lag <= 3600 or (parsed.lag and not parsed.postgres):
+        parser.error(f"--lag {parsed.lag}: up to an hour, and only with --postgres.")
     if not 0 <= parsed.port <= 65535 - parsed.nodes:
         parser.error(f"--port {parsed.port}: all ports have to lie between 0 and 65535.")
     return parsed
@@ -61,8 +74,15 @@ def require_extra() -> None:
 
 def run(options: argparse.Namespace) -> int:
     require_extra()
+    if options.postgres:
+        require_wheels()
     directory = make_directory(options.directory or default_directory())
-    with claim(directory), Cluster(directory, options.workers) as cluster:
+    with ExitStack() as stack:
+        stack.enter_context(claim(directory))
+        if options.postgres:
+            servers = stack.enter_context(Servers(directory, options.lag))
+            os.environ["DEMO_POSTGRES"] = servers.environment
+        cluster = stack.enter_context(Cluster(directory, options.workers))
         listeners = open_listeners(nodes=options.nodes, port=options.port)
         guide = what_to_try(listeners, directory)
         prepare(directory)

@@ -9,6 +9,8 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.http.request import split_domain_port
 
+from .databases import answered
+
 __all__ = ["node"]
 
 
@@ -23,6 +25,7 @@ def node(request: HttpRequest) -> dict[str, Any]:
             {"name": f"node-{number}", "url": f"{request.scheme}://{host}:{port}{path}"}
             for number, port in enumerate(settings.NODE_PORTS, start=1)
         ],
+        "answered": answered,
         "outcomes": getattr(request, "outcomes", []),
         "reader": request.session.get("user") if hasattr(request, "session") else None,
     }

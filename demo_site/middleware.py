@@ -12,6 +12,8 @@ from django.http import HttpRequest, HttpResponse
 
 from nothing_shared.cache import trace
 
+from .databases import answered
+
 __all__ = ["WitnessMiddleware", "served_by"]
 
 CONTENT_SECURITY_POLICY = (
@@ -51,6 +53,8 @@ class WitnessMiddleware:
 
 def signed(response: HttpResponse) -> HttpResponse:
     response["X-Served-By"] = served_by()
+    if servers := answered():
+        response["X-Queries"] = ", ".join(f"{server} {count}" for server, count in servers)
     response.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
     response.setdefault("Cache-Control", "private, no-cache")
     return response

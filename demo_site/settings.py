@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -70,6 +71,20 @@ DATABASES = {
         },
     }
 }
+if "DEMO_POSTGRES" in os.environ:
+    POSTGRES = json.loads(os.environ["DEMO_POSTGRES"])
+    INSTALLED_APPS = [*INSTALLED_APPS, "nothing_shared.pinning"]
+    DATABASES = {
+        "default": {
+            "ENGINE": "nothing_shared.pinning.postgresql",
+            "NAME": "postgres",
+            "USER": "demo",
+            "HOST": POSTGRES["host"],
+            "PORT": POSTGRES["port"],
+            "CONN_MAX_AGE": None,
+            "REPLICAS": [{"PORT": port} for port in POSTGRES["replicas"]],
+        }
+    }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 TEMPLATES = [
