@@ -28,6 +28,7 @@ CHECKS = {
     "nothing_shared_thumbnails.E007": "`VERSION_FIELDS` names a model or a field that there isn't.",
     "nothing_shared_thumbnails.W001": "A storage of originals doesn't say when a file is replaced.",
     "nothing_shared_thumbnails.W002": "Originals are on the disk of one machine. Told with `--deploy`.",
+    "nothing_shared_thumbnails.W003": "`ACCEL_HEADER` sends a web server to where it can't read.",
 }
 
 PREFIX = "nothing_shared_thumbnails"
@@ -147,6 +148,18 @@ def check_announcements(**kwargs: Any) -> list[CheckMessage]:
     return [Warning(text, hint=hint, id=f"{PREFIX}.W001")]
 
 
+def check_accel(**kwargs: Any) -> list[CheckMessage]:
+    options = _options()
+    if options is None or not options.accel_header or options.directory is not None:
+        return []
+    text = (
+        f"{options.accel_header} names files in the node directory, which is open to its owner alone: a web "
+        "server of another user can't read them."
+    )
+    hint = f'{SETTING} = {{"DIRECTORY": "/var/cache/mysite/thumbnails", …}}'
+    return [Warning(text, hint=hint, id=f"{PREFIX}.W003")]
+
+
 def check_where_originals_are(**kwargs: Any) -> list[CheckMessage]:
     if not isinstance(storages["default"], FileSystemStorage):
         return []
@@ -167,6 +180,7 @@ def register() -> None:
         check_urls,
         check_version_fields,
         check_announcements,
+        check_accel,
     ):
         register_check(check, TAG)
     register_check(check_where_originals_are, TAG, deploy=True)

@@ -69,7 +69,9 @@ class ThumbnailSettings:
         minimum=0,
     )
     directory: Path | None = option(
-        None, "Where a node keeps what it has drawn. `None`: in its node directory."
+        None,
+        "Where a node keeps what it has drawn. `None`: in its node directory, which is in memory where there "
+        "is room; name a disk if that shall outlive a restart of the machine.",
     )
     cache_bytes: int = option(
         256 * MIB, "Bytes of thumbnails that a node keeps on its disk.", minimum=MIB

@@ -45,14 +45,21 @@ class Usage:
 class Disk:
     """A directory of thumbnails that the workers of one machine share; made at first use.
 
-    No method raises for a directory that is full, read-only or gone: then nothing is kept.
+    No method raises for a directory that is full, read-only or gone: then nothing is kept. ``is_open``
+    lets other users read it, as a web server that sends the files may have to.
     """
 
     def __init__(
-        self, directory: Path, *, max_bytes: int, clock: Callable[[], float] = time.time
+        self,
+        directory: Path,
+        *,
+        max_bytes: int,
+        is_open: bool = False,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.directory = directory
         self.max_bytes = max_bytes
+        self.mode = 0o644 if is_open else 0o600
         self.clock = clock
         self._prefix = os.fspath(directory)
         self._lock = MachineLock(directory / "used.lock")
@@ -111,8 +118,8 @@ class Disk:
             if size > self.max_bytes or not self._reserve(size):
                 return False
             if data:
-                write_whole(self.path(key, entry), data)
-            write_whole(self._record(key), entry.encode())
+                write_whole(self.path(key, entry), data, mode=self.mode)
+            write_whole(self._record(key), entry.encode(), mode=self.mode)
             if old is not None and old.file not in ("", entry.file):
                 os.unlink(self.path(key, old))
         except OSError:
@@ -122,7 +129,7 @@ class Disk:
     def renew(self, key: str, entry: Entry) -> None:
         """Replace the record of a thumbnail that stays as it is."""
         with contextlib.suppress(OSError):
-            write_whole(self._record(key), entry.encode())
+            write_whole(self._record(key), entry.encode(), mode=self.mode)
 
     def forget(self, key: str, entry: Entry | None = None) -> None:
         with contextlib.suppress(OSError):
@@ -151,7 +158,7 @@ class Disk:
 
     def _reserve(self, size: int) -> bool:
         """Count bytes that are about to be written, and make room for them first."""
-        os.makedirs(self._prefix, mode=0o700, exist_ok=True)
+        os.makedirs(self._prefix, mode=_of_directories(self.mode), exist_ok=True)
         try:
             with self._lock.held():
                 used = self._used()
@@ -164,8 +171,8 @@ class Disk:
 
     def _used(self) -> int:
         try:
-            return int(Path(self._prefix, "used").read_bytes() or b"0")
-        except (OSError, ValueError):
+            return int(Path(self._prefix, "used").read_bytes())
+        except (OSError, ValueError):  # there is none, or who wrote it was killed
             return self.usage().bytes
 
     def _note_used(self, used: int) -> None:
@@ -230,14 +237,14 @@ def _usage(groups: Collection[_Group]) -> Usage:
     return Usage(thumbnails, len(whole) - thumbnails, sum(group.bytes for group in groups))
 
 
-def write_whole(path: str, data: bytes) -> None:
+def write_whole(path: str, data: bytes, *, mode: int = 0o600) -> None:
     """Write a file under a name of its own, then move it into place; make its directory if need be."""
     draft = f"{path}.{os.getpid()}-{secrets.token_hex(4)}.new"
     try:
-        fd = os.open(draft, FLAGS, 0o600)
+        fd = os.open(draft, FLAGS, mode)
     except FileNotFoundError:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        fd = os.open(draft, FLAGS, 0o600)
+        os.makedirs(os.path.dirname(path), mode=_of_directories(mode), exist_ok=True)
+        fd = os.open(draft, FLAGS, mode)
     try:
         with open(fd, "wb") as file:
             file.write(data)
@@ -246,6 +253,11 @@ def write_whole(path: str, data: bytes) -> None:
         with contextlib.suppress(OSError):
             os.unlink(draft)
         raise
+
+
+def _of_directories(mode: int) -> int:
+    """Return the mode of a directory whose files have this one: who may read them may enter it."""
+    return mode | (mode & 0o444) >> 2
 
 
 def _names(directory: str) -> list[str]:

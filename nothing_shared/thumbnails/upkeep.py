@@ -15,7 +15,7 @@ __all__ = ["disk_of", "install"]
 
 logger = logging.getLogger("nothing_shared.thumbnails")
 
-INTERVAL = 30.0
+INTERVAL = 60.0
 
 
 def install() -> None:
@@ -25,7 +25,8 @@ def install() -> None:
 def disk_of(node: Node) -> Disk:
     options = thumbnail_settings()
     directory = options.directory or node.directory / "thumbnails"
-    return Disk(directory, max_bytes=options.cache_bytes)
+    is_open = bool(options.accel_header)
+    return Disk(directory, max_bytes=options.cache_bytes, is_open=is_open)
 
 
 async def _trim(node: Node) -> None:

@@ -16,7 +16,6 @@ from nothing_shared.singleflight import SingleFlight
 from nothing_shared.thumbnails.colours import Colours
 from nothing_shared.thumbnails.conf import ThumbnailSettings, limits_of, thumbnail_settings
 from nothing_shared.thumbnails.derived import Derived, derived_of, name_of
-from nothing_shared.thumbnails.disk import Disk
 from nothing_shared.thumbnails.drawing import CONTENT_TYPES, Drawn, draw
 from nothing_shared.thumbnails.entries import Entry, digest
 from nothing_shared.thumbnails.errors import CorruptPicture, OutOfMemory, ThumbnailError
@@ -24,6 +23,7 @@ from nothing_shared.thumbnails.gate import Busy, Gate
 from nothing_shared.thumbnails.orders import Order
 from nothing_shared.thumbnails.origins import Origin, StorageUnavailable, origin_of
 from nothing_shared.thumbnails.signals import thumbnail_drawn, thumbnail_refused
+from nothing_shared.thumbnails.upkeep import disk_of
 
 __all__ = ["Picture", "Refused", "Workshop", "current"]
 
@@ -61,10 +61,10 @@ class Workshop:
 
     def __init__(self, node: Node, options: ThumbnailSettings) -> None:
         self.node, self.options, self.table = node, options, node.table
-        directory = options.directory or node.directory / "thumbnails"
+        self.disk = disk_of(node)
+        directory = self.disk.directory
         with contextlib.suppress(OSError):  # then nothing is kept, nobody waits, and all is served
-            os.makedirs(directory, mode=0o700, exist_ok=True)
-        self.disk = Disk(directory, max_bytes=options.cache_bytes)
+            os.makedirs(directory, mode=0o755 if options.accel_header else 0o700, exist_ok=True)
         self.flights = SingleFlight(directory / "flights")
         self.gate = Gate(
             directory / "gate",

@@ -36,6 +36,7 @@ def test_a_good_site_is_told_of_its_one_disk_only() -> None:
         ("E007", {"NOTHING_SHARED_THUMBNAILS": {"VERSION_FIELDS": {"shop.Nothing": "x"}}}),
         ("E007", {"NOTHING_SHARED_THUMBNAILS": {"VERSION_FIELDS": {"shop.Book": "nothing"}}}),
         ("E007", {"NOTHING_SHARED_THUMBNAILS": {"VERSION_FIELDS": {"shop.book": "pages"}}}),
+        ("W003", {"NOTHING_SHARED_THUMBNAILS": {"ACCEL_HEADER": "X-Sendfile"}}),
         ("W001", {"STORAGES": {"default": FILES}}),
     ],
 )

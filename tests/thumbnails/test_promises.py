@@ -132,6 +132,7 @@ def test_a_site_without_the_urls_is_told_what_to_write(settings: Any) -> None:
         thumbnail_url("a.jpg", "10x")
 
 
+@pytest.mark.django_db
 def test_mutated_urls_draw_nothing_and_break_nothing(client: Client) -> None:
     """``python -m tests.thumbnails.mutations`` does it a million times."""
     tally = attack(2000, seed=4)
