@@ -108,14 +108,16 @@ UNCLOSED = (
 
 
 @contextmanager
-def serving(cluster: Cluster, node: str, command: tuple[str, ...]) -> Iterator[WebServer]:
+def serving(
+    cluster: Cluster, node: str, command: tuple[str, ...], **environment: str
+) -> Iterator[WebServer]:
     """Run a server as a node of a cluster until the block ends."""
     port, log = free_port(), cluster.directory / f"{node}.log"
     words = [word.format(port=port) for word in command]
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-W", "error::ResourceWarning", "-m", *words],
-            env={**os.environ, **cluster.environment(node)},
+            env={**os.environ, **cluster.environment(node), **environment},
             stdout=output,
             stderr=output,
             cwd=Path(__file__).parents[2],

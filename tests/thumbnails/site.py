@@ -14,10 +14,11 @@ from tests.cluster.settings import BASE_DIR, INSTALLED_APPS
 INSTALLED_APPS = [*INSTALLED_APPS, "nothing_shared.thumbnails"]
 ROOT_URLCONF = "tests.thumbnails.site_urls"
 
+SILENCE = float(os.environ.get("SITE_S3_SILENCE", "30"))
 _S3: dict[str, Any] = {
     **json.loads(os.environ.get("SITE_S3", "{}")),
     "client_config": Config(
-        connect_timeout=1, read_timeout=1, retries={"total_max_attempts": 1},
+        connect_timeout=SILENCE, read_timeout=SILENCE, retries={"total_max_attempts": 1},
         s3={"addressing_style": "path"},
     ),
 }  # fmt: skip
