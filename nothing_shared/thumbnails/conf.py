@@ -107,6 +107,11 @@ class ThumbnailSettings:
         "A picture that ships with the code, drawn in the place of a thumbnail that can't be; the status "
         "stays that of the error. `None`: a sentence.",
     )
+    previews: Literal["none", "colour", "blur"] = option(
+        "colour",
+        "What a node notes of each source that it draws, for `{% picture … placeholder=True %}`: its average "
+        "`colour`, or a `blur` of it (a ThumbHash, as a picture of about 1 KB in the page).",
+    )
     svg: Literal["refuse", "pass"] = option(
         "refuse",
         "SVG sources, which can carry scripts: `refuse`, or `pass` on unchanged those that have none and "

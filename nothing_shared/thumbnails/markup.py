@@ -93,8 +93,8 @@ def picture(
     """Return a ``<picture>`` with a source per format, and a ``srcset`` of widths or densities.
 
     ``widths="400 800"`` are CSS pixels to choose from by ``sizes``; without them there is one for
-    screens of single and one for screens of double density. ``placeholder`` is the source's average
-    colour, where this node knows it.
+    screens of single and one for screens of double density. ``placeholder`` is what this
+    node has noted of the source's looks, if it has: see ``PREVIEWS``.
     """
     options = thumbnail_settings()
     wanted = spec_of(spec, options)
@@ -103,9 +103,9 @@ def picture(
         return SafeString("")
     names = options.formats if formats is None else tuple(formats.replace(",", " ").split())
     more: dict[str, object] = {"sizes": sizes, "alt": alt, **(LAZY if lazy else {}), **attributes}
-    colour = _colour(found) if placeholder else ""
-    if colour:
-        more["style"] = f"background-color:{colour};{attributes.get('style', '')}"
+    preview = _preview(found) if placeholder else ""
+    if preview:
+        more["style"] = f"{preview};{attributes.get('style', '')}"
     try:
         return _picture(found, wanted, _variants(wanted, widths, found), names, more, options)
     except UnsafeName as failure:
@@ -210,7 +210,7 @@ def _attributes(given: dict[str, object]) -> SafeString:
     return SafeString("".join(written))
 
 
-def _colour(source: Source) -> str:
+def _preview(source: Source) -> str:
     from nothing_shared.thumbnails import workshop
 
-    return workshop.current().colours.find(source.storage, source.name, source.version)
+    return workshop.current().previews.find(source.storage, source.name, source.version)

@@ -56,9 +56,9 @@ def source_of(
 
 
 def _version(file: FieldFile, options: ThumbnailSettings) -> object:
-    field = getattr(file.field, "version_field", None)
-    if not field and options.version_fields:
-        field = options.version_fields.get(file.instance._meta.label)
+    if not options.version_fields:
+        return None
+    field = options.version_fields.get(file.instance._meta.label)
     return getattr(file.instance, field) if field else None
 
 

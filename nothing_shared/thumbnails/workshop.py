@@ -13,7 +13,6 @@ from nothing_shared.clock import SECOND
 from nothing_shared.node import hooks, layout, process, slots
 from nothing_shared.node.process import Node
 from nothing_shared.singleflight import SingleFlight
-from nothing_shared.thumbnails.colours import Colours
 from nothing_shared.thumbnails.conf import ThumbnailSettings, limits_of, thumbnail_settings
 from nothing_shared.thumbnails.derived import Derived, derived_of, name_of
 from nothing_shared.thumbnails.drawing import CONTENT_TYPES, Drawn, draw
@@ -22,6 +21,7 @@ from nothing_shared.thumbnails.errors import CorruptPicture, OutOfMemory, Thumbn
 from nothing_shared.thumbnails.gate import Busy, Gate
 from nothing_shared.thumbnails.orders import Order
 from nothing_shared.thumbnails.origins import Origin, StorageUnavailable, origin_of
+from nothing_shared.thumbnails.previews import Previews
 from nothing_shared.thumbnails.signals import thumbnail_drawn, thumbnail_refused
 from nothing_shared.thumbnails.upkeep import disk_of
 
@@ -72,7 +72,7 @@ class Workshop:
             queue=options.queue,
             patience=options.patience,
         )
-        self.colours = Colours(self.disk, self.table)
+        self.previews = Previews(self.disk, self.table, options.previews)
         self._tasks: set[asyncio.Task[Picture]] = set()
 
     def get(self, order: Order) -> Picture:
@@ -240,7 +240,7 @@ class Workshop:
         is_kept = self.disk.put(order.key, entry, data)
         if is_kept:
             source = order.promise
-            self.colours.note(source.storage, source.name, source.version, begun=begun, data=data)
+            self.previews.note(source.storage, source.name, source.version, begun=begun, data=data)
         return Picture(entry, None if is_kept else data)
 
     def _refusal(self, order: Order, begun: int, failure: ThumbnailError) -> ThumbnailError:

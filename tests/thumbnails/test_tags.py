@@ -142,6 +142,20 @@ def test_the_placeholder_is_known_once_something_was_drawn(client: Client, media
     assert "style" not in render(tag)
 
 
+def test_the_placeholder_may_be_a_blur(client: Client, media: Path, settings: Any) -> None:
+    settings.NOTHING_SHARED_THUMBNAILS = {
+        **settings.NOTHING_SHARED_THUMBNAILS,
+        "PREVIEWS": "blur",
+    }
+    upload("a.jpg", jpeg("#ff8000"))
+    client.get(thumbnail_url("a.jpg", "30x20"))
+    found = render('{% picture "a.jpg" "30x20" placeholder=True style="color:red" %}')
+    pattern = (
+        r'style="background:#\w{6} url\(data:image/png;base64,[\w+/=]+\) center/cover;color:red"'
+    )
+    assert len(re.findall(pattern, found)) == 1
+
+
 def test_a_page_asks_nobody(photo: Any, monkeypatch: pytest.MonkeyPatch, db: None) -> None:
     """No query, no storage, a hundred times two tags."""
 
