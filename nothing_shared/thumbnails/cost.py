@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nothing_shared.thumbnails.errors import PictureTooLarge
+from nothing_shared.thumbnails.geometry import shrink_of
 from nothing_shared.thumbnails.limits import Limits
 from nothing_shared.thumbnails.probing import Header
 
@@ -17,8 +18,8 @@ def memory_needed(header: Header, size: int, scale: float = 1.0) -> int:
 
     Usable for admission, too: an estimate of what many drawings at once would take.
     """
-    eighths = next((n for n in (8, 4, 2) if scale >= n * 2), 1) if header.format == "jpeg" else 1
-    decoded = header.pixels * header.channels / eighths**2
+    shrink = shrink_of(scale) if header.format == "jpeg" else 1
+    decoded = header.pixels * header.channels / shrink**2
     whole = size if header.format in READ_WHOLE else 0
     return int(decoded + header.pixels * header.working + whole)
 

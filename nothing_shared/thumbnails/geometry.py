@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from nothing_shared.thumbnails.specs import Spec
 
-__all__ = ["Box", "Plan", "Point", "plan", "scale_of", "stored_box", "upright_size"]
+__all__ = ["Box", "Plan", "Point", "plan", "scale_of", "shrink_of", "stored_box", "upright_size"]
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom."""
@@ -15,6 +15,9 @@ Point = tuple[float, float]
 """In percent of the picture, from the left and the top."""
 
 CENTRE: Point = (50.0, 50.0)
+SHARPNESS = 2.25
+"""Decoded pixels to one of the thumbnail that a JPEG is decoded to at least: 1 is visibly softer, 2 keeps
+0.996 of a very fine texture, this 0.997 of everything that was tried."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,11 @@ def scale_of(plan: Plan) -> float:
     """Return how many source pixels there are to one of the thumbnail, the shorter way."""
     left, top, right, bottom = plan.box
     return min((right - left) / plan.size[0], (bottom - top) / plan.size[1])
+
+
+def shrink_of(scale: float) -> int:
+    """Return by how much a JPEG may be shrunk as it is decoded: 1, 2, 4 or 8."""
+    return next((shrink for shrink in (8, 4, 2) if scale >= shrink * SHARPNESS), 1)
 
 
 def upright_size(width: int, height: int, orientation: int) -> tuple[int, int]:

@@ -18,6 +18,7 @@ BENCHMARKS = (
     "bus_down",
     "outbox",
     "thumbnail_serving",
+    "thumbnails",
 )
 
 

@@ -50,8 +50,8 @@ def mosaic(names: list[str], width: int, height: int, zoom: float = 1.0) -> Imag
 
 
 def found(megapixels: int) -> bytes:
-    """A JPEG of so many megapixels, 4:3: of photographs in ``$PHOTOGRAPHS`` if there are, else of ours."""
-    width, height = {12: (4000, 3000), 24: (5656, 4242)}[megapixels]
+    """A JPEG as cameras make them: of a photograph in ``$PHOTOGRAPHS`` if there is one, else of ours."""
+    width, height = {12: (4000, 3000), 24: (6000, 4000)}[megapixels]
     folder = os.environ.get("PHOTOGRAPHS")
     if not folder:
         return encoded(mosaic(NAMES, width, height, zoom=2), "JPEG", quality=90)

@@ -24,7 +24,7 @@ from nothing_shared.thumbnails.errors import (
     ThumbnailError,
     UnsupportedPicture,
 )
-from nothing_shared.thumbnails.geometry import Plan, stored_box
+from nothing_shared.thumbnails.geometry import Plan, shrink_of, stored_box
 from nothing_shared.thumbnails.probing import Header
 from nothing_shared.thumbnails.probing.exif import orientation_of
 from nothing_shared.thumbnails.source import Source
@@ -50,10 +50,6 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-
-SHARPNESS = 2.0
-"""Decoded pixels to one of the thumbnail that a JPEG is decoded to at least: 1 is visibly softer, and
-3 can't be told from decoding all of it."""
 
 
 class PillowEngine:
@@ -153,11 +149,11 @@ def _believe(image: Image.Image, header: Header) -> None:
 
 def _draft(image: Any, scale: float) -> tuple[float, float]:
     """Have a JPEG decoded at 1/2, 1/4 or 1/8 where that leaves enough, and return the exact factors."""
-    eighths = next((n for n in (8, 4, 2) if scale >= n * SHARPNESS), 1)
-    if eighths == 1:
+    shrink = shrink_of(scale)
+    if shrink == 1:
         return 1.0, 1.0
     width, height = image.size
-    _, drafted = image.draft(None, (max(1, width // eighths), max(1, height // eighths)))
+    _, drafted = image.draft(None, (max(1, width // shrink), max(1, height // shrink)))
     return drafted[2] / width, drafted[3] / height
 
 

@@ -24,7 +24,7 @@ from nothing_shared.thumbnails.errors import (
     ThumbnailError,
     UnsupportedPicture,
 )
-from nothing_shared.thumbnails.geometry import Plan, stored_box
+from nothing_shared.thumbnails.geometry import Plan, shrink_of, stored_box
 from nothing_shared.thumbnails.probing import Header
 from nothing_shared.thumbnails.source import Source
 
@@ -40,7 +40,6 @@ LOADERS = {
 }
 PAGED = ("gif", "webp")
 HEIF = ("avif", "heic")
-SHARPNESS = 2.0
 PROGRESSIVE_FROM = 600
 
 # Of the whole process: no loader that nobody has fuzzed, one thread a drawing, nothing kept.
@@ -64,19 +63,17 @@ class VipsEngine:
 
     def frames(self, picture: Picture, scale: float, count: int) -> Iterator[Frame]:
         header = picture.header
-        eighths = 1
-        if header.format == "jpeg":
-            eighths = next((n for n in (8, 4, 2) if scale >= n * SHARPNESS), 1)
+        shrink = shrink_of(scale) if header.format == "jpeg" else 1
         for number in range(count):
             picture.source.check_time()
-            options: dict[str, Any] = {"shrink": eighths} if eighths > 1 else {}
+            options: dict[str, Any] = {"shrink": shrink} if shrink > 1 else {}
             if header.format in PAGED:
                 options["page"] = number
             with _judged(header.format):
                 image = _loaded(picture.handle, header, options)
                 delays = image.get("delay") if image.get_typeof("delay") else [100]
             yield Frame(
-                _loader(picture.handle, header, options), picture, 1 / eighths, 1 / eighths,
+                _loader(picture.handle, header, options), picture, 1 / shrink, 1 / shrink,
                 delays[number] if number < len(delays) else 100,
             )  # fmt: skip
 
