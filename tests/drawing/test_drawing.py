@@ -166,6 +166,7 @@ def test_a_smart_crop_finds_what_stands_out(engine: str) -> None:
     assert pixels(centre.data).std() < 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["photo.jpg", "photo.png"])
 def test_the_engines_agree(name: str) -> None:
     image = scene(1600, 1200)

@@ -29,6 +29,7 @@ def test_scaling_loses_nothing_that_can_be_seen(name: str) -> None:
             assert likeness(source, image.size, spec, "png", "pillow") >= 0.997, spec
 
 
+@pytest.mark.slow
 def test_a_zone_plate_has_no_false_rings() -> None:
     """Rings that become finer than a pixel; whoever decodes to the very size gets 0.74."""
     import numpy as np
@@ -40,6 +41,7 @@ def test_a_zone_plate_has_no_false_rings() -> None:
     assert likeness(source, (2400, 1800), "300x225", "png", "pillow") >= 0.95
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("drawn_as", "least"),
     [
@@ -54,6 +56,7 @@ def test_encoding_leaves_photographs_as_they_look(drawn_as: str, least: float) -
         assert likeness(source, image.size, "400x300", drawn_as, "pillow") >= least, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("drawn_as", ["png", "jpeg q80"])
 def test_no_picture_is_worse_than_that_of_libvips(drawn_as: str) -> None:
     for name in NAMES:
