@@ -6,6 +6,7 @@ import random
 import struct
 import zlib
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 from PIL import Image
 
@@ -72,9 +73,9 @@ NAMED: dict[str, tuple[Callable[[], bytes], Outcome]] = {
 """Those that cost other thumbnailers seconds and gigabytes, and a few of the tricks with names."""
 
 
-def named() -> Iterator[tuple[str, bytes, Outcome]]:
-    for name, (make, outcome) in NAMED.items():
-        yield name, make(), outcome
+@lru_cache(maxsize=1)
+def named() -> tuple[tuple[str, bytes, Outcome], ...]:
+    return tuple((name, make(), outcome) for name, (make, outcome) in NAMED.items())
 
 
 def bombs() -> Iterator[tuple[str, bytes, Outcome]]:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 from PIL import Image
 
 from nothing_shared.thumbnails.geometry import plan, stored_box
@@ -11,6 +11,7 @@ from tests.drawing.pictures import ORIENTATIONS
 SIDES = st.integers(1, 20_000)
 
 
+@settings(max_examples=50, deadline=None)
 @given(
     SIDES,
     SIDES,
@@ -31,6 +32,7 @@ def test_a_cover_cuts_a_box_of_its_proportions_out_of_the_picture(
     assert right - left == pytest.approx(width) or bottom - top == pytest.approx(height)
 
 
+@settings(max_examples=50, deadline=None)
 @given(SIDES, SIDES, st.integers(1, 3000), st.integers(1, 3000))
 def test_what_is_contained_or_padded_keeps_its_shape_and_its_pixels(
     width: int, height: int, across: int, down: int

@@ -5,7 +5,7 @@ from dataclasses import FrozenInstanceError
 from typing import Any
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from nothing_shared.thumbnails.specs import FITS, FORMATS, BadSpec, Spec, parse
 
@@ -36,6 +36,7 @@ def specs(draw: st.DrawFn) -> Spec:
     return Spec(**parts)
 
 
+@settings(max_examples=50, deadline=None)
 @given(specs())
 def test_the_canonical_text_says_all_of_a_spec_and_needs_no_quoting(spec: Spec) -> None:
     assert parse(spec.text) == spec
@@ -43,6 +44,7 @@ def test_the_canonical_text_says_all_of_a_spec_and_needs_no_quoting(spec: Spec) 
     assert re.fullmatch(r"[A-Za-z0-9.-]+", spec.text)
 
 
+@settings(max_examples=50, deadline=None)
 @given(specs(), st.randoms())
 def test_the_order_of_the_words_makes_no_difference(spec: Spec, chance: Any) -> None:
     words = spec.text.split("-")
@@ -51,6 +53,7 @@ def test_the_order_of_the_words_makes_no_difference(spec: Spec, chance: Any) -> 
     assert parse(" ".join(words)).text == spec.text
 
 
+@settings(max_examples=50, deadline=None)
 @given(specs(), st.integers(1, 10_000), st.integers(1, 10_000))
 def test_no_thumbnail_is_larger_than_asked_for(spec: Spec, width: int, height: int) -> None:
     across, down = spec.output_size(width, height)
@@ -118,6 +121,7 @@ def test_a_bad_spec_says_what_is_allowed(text: str, said: str) -> None:
         parse(text)
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.text(alphabet="0123456789x-. abcdefgijpqrtvw#", max_size=30))
 def test_any_text_is_a_spec_or_a_bad_spec(text: str) -> None:
     try:
