@@ -107,9 +107,12 @@ class AnyShelf:
             write_whole(self._storage.path(name), data)
             return
         kept = self._storage.save(name, ContentFile(data))
-        if kept != name:  # there was one, which was not whole, or another node was faster
+        if kept == name:
+            return
+        self._storage.delete(kept)
+        if not whole_picture(self.get(name) or b""):  # else another node was faster
             self._storage.delete(name)
-            self._storage.delete(kept)
+            self._storage.save(name, ContentFile(data))
 
     def delete_under(self, prefix: str) -> int:
         try:

@@ -69,7 +69,9 @@ class FileOrigin:
 
     def read(self, name: str, limit: int) -> tuple[bytes, str]:
         with _told(name), open(self._storage.path(name), "rb") as file:
-            return read_within(limit, file), _stated(os.fstat(file.fileno()))
+            # Before it is read: of a file that is just being written, the rest shall not be believed.
+            before = _stated(os.fstat(file.fileno()))
+            return read_within(limit, file), before
 
 
 class AnyOrigin:

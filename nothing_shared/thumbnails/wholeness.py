@@ -25,13 +25,14 @@ def whole_picture(data: bytes) -> str:
 
 
 def _is_boxes(data: bytes) -> bool:
-    """Say whether the boxes of an ISO file end where it does."""
-    at = 0
+    """Say whether the boxes of an ISO file end where it does, and one of them is the picture."""
+    at, has_picture = 0, False
     while at + 8 <= len(data):
         size = int.from_bytes(data[at : at + 4], "big")
         if size == 1:
             size = int.from_bytes(data[at + 8 : at + 16], "big")
         if size < 8:
             return False
+        has_picture = has_picture or data[at + 4 : at + 8] == b"mdat"
         at += size
-    return at == len(data)
+    return has_picture and at == len(data)
