@@ -89,7 +89,8 @@ def outgoing(unit: Scope, *, is_unread: bool = False) -> Ticket:
     floors = Floors(reader.floors.reached())
     for pending in unit.pending:  # it may commit, under an id that nobody knows yet
         floors.add(pending.written.reached(pending.position_unknown))
-    is_anything = is_unread or bool(unit.pending)
+    # Nobody keeps the changes of a script or a shell, which has no end.
+    is_anything = is_unread or bool(unit.pending) or (unit.is_implicit and unit.writes > 0)
     kept = reader.ticket
     made = Ticket(carried, now if is_anything else 0, floors.reached())
     known = Ticket(kept.carried, kept.overflowed)  # its positions are among the floors, or settled

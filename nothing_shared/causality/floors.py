@@ -7,12 +7,15 @@ from collections.abc import Iterable
 
 from nothing_shared.node.positions import UNKNOWN, Position, Reached, later
 
-__all__ = ["MOST_TABLES", "Floors"]
+__all__ = ["EVERY_DATABASE", "MOST_TABLES", "Floors"]
 
 MOST_TABLES = 16
 """Past so many tables of a database, a client has changed all of them."""
 
 ALL = 0
+
+EVERY_DATABASE = 0
+"""Stands for more databases than can be told apart."""
 
 
 class Floors:
@@ -39,6 +42,8 @@ class Floors:
 
     def of(self, database: int, tables: Iterable[int] | None) -> Position | None:
         """Return the floor for reading these tables (None: nobody knows which); None if there is none."""
+        if EVERY_DATABASE in self.by_database:
+            return UNKNOWN
         known = self.by_database.get(database)
         if known is None:
             return None

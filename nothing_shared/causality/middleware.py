@@ -92,8 +92,6 @@ class _Received:
         self._unit.reader.floors.add(to_come)
         if to_come or self._is_news:
             self._hand_out(response)
-            for name in self._names:
-                response.delete_cookie(name, samesite="Lax")
             named = () if self._header is None else (self._options.ticket_header,)
             patch_vary_headers(response, ("Cookie", *named))
             patch_cache_control(response, private=True)
@@ -105,7 +103,7 @@ class _Received:
         return bool(unit.changes or self._is_unread or unit.reader.has_news)
 
     def _hand_out(self, response: HttpResponseBase) -> None:
-        """Set a cookie of a new name, or the header.
+        """Set a cookie of a new name in place of those that came, or the header, or both.
 
         Responses overtake each other: under one name, the last to arrive would win and the other's
         changes would be lost.
@@ -113,7 +111,10 @@ class _Received:
         made = carrying.outgoing(self._unit, is_unread=self._is_unread)
         if self._header is not None:
             response.headers[self._options.ticket_header] = carrying.seal(made)
-            return
+            if not self._names:
+                return
+        for name in self._names:
+            response.delete_cookie(name, samesite="Lax")
         response.set_cookie(
             f"{self._options.ticket_name}_{secrets.token_hex(6)}",
             carrying.seal(made),

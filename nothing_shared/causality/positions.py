@@ -7,6 +7,7 @@ from typing import Protocol, cast
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from nothing_shared.causality.conf import causality_settings
 from nothing_shared.causality.identity import database_of
 from nothing_shared.causality.transactions import is_idle
 from nothing_shared.node import slots
@@ -23,7 +24,12 @@ class HasPosition(Protocol):
 
 
 def has_positions(connection: BaseDatabaseWrapper) -> bool:
-    return bool(getattr(connection, "has_replicas", False))
+    """Say whether somebody may read this database from replicas, through this alias or another."""
+    if getattr(connection, "has_positions", False):
+        return True
+    if connection.alias not in causality_settings().same_database:
+        return False
+    return getattr(connections[database_of(connection.alias)], "has_positions", False)
 
 
 def position_after(connection: BaseDatabaseWrapper, *, is_certain: bool = True) -> Position | None:
@@ -34,6 +40,8 @@ def position_after(connection: BaseDatabaseWrapper, *, is_certain: bool = True) 
     if not has_positions(connection):
         return None
     if not is_certain or connection.in_atomic_block or is_idle(connection) is not True:
+        return UNKNOWN
+    if not hasattr(connection, "read_position"):
         return UNKNOWN
     return cast("HasPosition", connection).read_position()
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from nothing_shared.causality.floors import Floors
 from nothing_shared.causality.tickets import Ticket
 from nothing_shared.node.change import Change
@@ -36,8 +34,8 @@ class Reader:
         """What both say of replicas."""
         self.wrote: set[str] = set()
         """Databases that were written here: from then on they are read where they were written."""
-        self.servers: dict[str, Any] = {}
-        """The server that was chosen for each database."""
+        self.servers: dict[str, int] = {}
+        """The number of the replica that was chosen for each alias; each thread has its own connection."""
         self.served: dict[str, int] = {}
         """How many statements each server has answered."""
         self.has_news = False

@@ -149,6 +149,7 @@ class Scope:
         """Note what a unit of work inside this one has written."""
         self.writes += inner.writes
         self.may_fill &= inner.may_fill
+        self.reader.floors.add(inner.reader.floors.reached())
         self.spoil(inner._spoiled)
         if not self.is_implicit:
             self.changes.extend(inner.changes)

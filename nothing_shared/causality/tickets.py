@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 from itsdangerous import BadSignature, Signer
 
-from nothing_shared.causality.floors import Floors
+from nothing_shared.causality.floors import EVERY_DATABASE, Floors
 from nothing_shared.node.change import Change
-from nothing_shared.node.positions import Position, Reached
+from nothing_shared.node.positions import UNKNOWN, Position, Reached
 
 __all__ = ["BadTicket", "Carried", "Ticket", "decode", "encode"]
 
@@ -22,8 +22,9 @@ REACHED = struct.Struct("<IIIQB")
 MAX_SLOTS = 480
 """A ticket of so many slots takes about 2.7 kB; a browser keeps 4 kB."""
 
-MAX_DATABASES = 16
-"""Of more databases that a client has written, the tables are not told apart."""
+
+MAX_DATABASES = 48
+"""Who has written more databases reads from primaries for as long as the ticket lives."""
 
 
 class BadTicket(Exception):
@@ -78,7 +79,9 @@ class Ticket:
         ticket = self
         if sum(6 + len(reached.tables) for reached in self.positions) > MAX_SLOTS // 4:
             whole = (Reached(database, position) for database, position, _ in self.positions)
-            ticket = replace(self, positions=Floors(whole).reached()[:MAX_DATABASES])
+            ticket = replace(self, positions=Floors(whole).reached())
+        if len(ticket.positions) > MAX_DATABASES:
+            ticket = replace(ticket, positions=(Reached(EVERY_DATABASE, UNKNOWN),))
         words = sum(3 + len(carried.change.slots) for carried in ticket.carried)
         if words + sum(6 + len(reached.tables) for reached in ticket.positions) <= MAX_SLOTS:
             return ticket

@@ -61,8 +61,8 @@ class Positions:
     """The part of a change table that says below which position a replica is too old, by table.
 
     Cells of tables are shared by hash: a collision can only ask for too much. Writing takes the
-    table's lock, reading takes none: of the two words of a cell the history is written first, and
-    read on both sides of the other.
+    table's lock, reading takes none: of the two words of a cell the history is read on both sides of the
+    other, and is a doubt while they are of two positions.
     """
 
     def __init__(self, words: memoryview) -> None:
@@ -96,7 +96,7 @@ class Positions:
         for at in cells:
             known = words[at]
             if known == history:
-                if words[at + 1] > lsn:
+                if words[at + 1] > lsn or words[at] != known:  # or a writer came in between
                     return False
             elif known and (at == cells[0] or not _is_older(known, history)):
                 return False
@@ -130,6 +130,9 @@ class Positions:
 
     def raise_to(self, reached: Reached) -> None:
         """Raise what is known, under the lock; an unknown position stays so until it is settled."""
+        if not reached.database:  # more of them than a ticket can tell apart
+            self.doubt_everything()
+            return
         base = self._base(reached.database)
         if base is None:
             return
@@ -175,15 +178,19 @@ class Positions:
             self._doubt(at)
             return
         known = self._words[at]
-        if known == DOUBT:
-            return
-        if known and known >> 32 != position.system:
+        # A doubt becomes another one: an answer that is on its way may not know of this.
+        if known == DOUBT or (known and known >> 32 != position.system):
             self._doubt(at)
         elif self._position(at) < position:
             self._put(at, position)
 
     def _put(self, at: int, position: Position) -> None:
-        self._words[at], self._words[at + 1] = history_of(position), position.lsn
+        """Store a position so that a reader in between, or for ever if the writer dies, has a doubt."""
+        words, history = self._words, history_of(position)
+        if words[at] != history:
+            words[at] = DOUBT
+        words[at + 1] = position.lsn
+        words[at] = history
 
     def _doubt(self, at: int) -> None:
         self._words[layout.DOUBTS] += 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db.backends.postgresql.base import CursorDebugWrapper
 from django.db.backends.utils import CursorWrapper
-from django.db.utils import Error
+from django.db.utils import Error, InterfaceError
 
 from nothing_shared.causality.footprint import Footprint, analyse
 from nothing_shared.causality.observer import HEARD
@@ -39,22 +39,33 @@ class Choosing:
         self._name = name
         self._bound: Any = None
         self._replica: Replica | None = None
+        self._is_closed = False
 
     @property
     def cursor(self) -> Any:
         return self._bound if self._bound is not None else self._bind()
 
+    @property
+    def closed(self) -> bool:
+        return self._is_closed or (self._bound is not None and self._bound.closed)
+
     def _bind(self) -> Any:
         """Use the primary."""
+        if self._is_closed:
+            raise InterfaceError("the cursor is closed")
         if self._bound is None or self._replica is not None:
-            self.close()
+            self._release()
             self._bound, self._replica = self.db.primary_cursor(self._name), None
         return self._bound
 
-    def close(self) -> None:
+    def _release(self) -> None:
         bound, self._bound = self._bound, None
         if bound is not None:
             bound.close()
+
+    def close(self) -> None:
+        self._is_closed = True
+        self._release()
 
     # Statements -------------------------------------------------------------------------------
 
@@ -64,6 +75,8 @@ class Choosing:
         return super()._execute_with_wrappers(sql, params, many, executor)  # type: ignore[misc]
 
     def _execute(self, sql: Any, params: Any, *rest: Any) -> Any:
+        if self._is_closed:
+            raise InterfaceError("the cursor is closed")
         footprint = self._footprint(sql, rest)
         replica = self.db.replica_for(footprint)
         if replica is not None:
@@ -119,7 +132,7 @@ class Choosing:
         with replica.wrapper.wrap_database_errors:
             raw = replica.wrapper.connection
             if self._bound is None or self._bound.connection is not raw or self._name:
-                self.close()
+                self._release()
                 self._bound, self._replica = replica.cursor(self._name), replica
             result = (
                 self._bound.execute(sql) if params is None else self._bound.execute(sql, params)
@@ -180,4 +193,7 @@ class ChoosingCursor(Choosing, CursorWrapper):
 
 
 class ChoosingDebugCursor(Choosing, CursorDebugWrapper):
-    pass
+    @contextmanager
+    def copy(self, statement: Any, params: Any = None, **options: Any) -> Iterator[Any]:
+        with self.debug_sql(statement), super().copy(statement, params, **options) as copy:
+            yield copy

@@ -66,12 +66,12 @@ class Fleet:
         read = self._reads.get(tables) or self._note(known, tables)
         if read is None:
             return None
-        chosen: Replica | None = unit.reader.servers.get(self.database)
+        chosen = self._chosen(unit)
         if (
             chosen is not None
             and not without
             and chosen.is_open
-            and self._has_heard(chosen, known, read)
+            and known.are_reached(chosen.history, chosen.lsn, read.cells)
         ):
             own = unit.reader.floors.of(self.slot, read.named)
             if own is None or chosen.has_reached(own):
@@ -104,7 +104,7 @@ class Fleet:
             floor = self._look(unit, known, read)
             found = self._search(unit, floor, without)
         if found is not None:
-            unit.may_fill &= self._node_counts or self._has_heard(found, known, read, always=True)
+            self._judge_fills(unit, found, known, read)
         elif own is not None:
             self._refuse_stale(own)
         return found
@@ -116,7 +116,7 @@ class Fleet:
             if replica in without:
                 continue
             if replica.open() and (floor is None or self._reaches(replica, floor)):
-                unit.reader.servers[self.database] = replica
+                unit.reader.servers[self._primary.alias] = self.replicas.index(replica)
                 return replica
         return None
 
@@ -140,13 +140,15 @@ class Fleet:
     def _node_counts(self) -> bool:
         return pinning_settings().freshness == "node"
 
-    def _has_heard(
-        self, replica: Replica, known: Positions, read: Read, *, always: bool = False
-    ) -> bool:
-        """Say whether a replica shows what this node has heard of, if that counts."""
-        if not always and not self._node_counts:
-            return True
-        return known.are_reached(replica.history, replica.lsn, read.cells)
+    def _judge_fills(self, unit: Scope, replica: Replica, known: Positions, read: Read) -> None:
+        """Let nothing be cached of what a replica shows that this node has heard past."""
+        if self._node_counts or not unit.may_fill:
+            return
+        if not known.are_reached(replica.history, replica.lsn, read.cells):
+            if known.highest(read.cells) == UNKNOWN:
+                self._look(unit, known, read)
+            replica.ask()
+            unit.may_fill &= known.are_reached(replica.history, replica.lsn, read.cells)
 
     def _floor(self, known: Positions, read: Read, own: Position | None) -> Position | None:
         if not self._node_counts:
@@ -194,11 +196,16 @@ class Fleet:
 
     # Who is asked -----------------------------------------------------------------------------
 
+    def _chosen(self, unit: Scope) -> Replica | None:
+        """Return this thread's own connection to the server that the unit of work has chosen."""
+        number = unit.reader.servers.get(self._primary.alias)
+        return None if number is None or number >= len(self.replicas) else self.replicas[number]
+
     def _in_order(self, unit: Scope) -> Iterator[Replica]:
         """Yield the one that was chosen before, then all others, drawn by weight."""
-        chosen = unit.reader.servers.get(self.database)
+        chosen = self._chosen(unit)
         left = [one for one in self.replicas if one is not chosen and one.weight > 0]
-        if chosen in self.replicas:
+        if chosen is not None:
             yield chosen
         while left:
             (drawn,) = self._chance.choices(left, [replica.weight for replica in left])

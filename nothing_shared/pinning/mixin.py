@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from django.db.backends.base.base import NO_DB_ALIAS, BaseDatabaseWrapper
 from django.db.utils import Error
+from django.utils.functional import cached_property
 
 from nothing_shared.causality import wiring
 from nothing_shared.causality.footprint import Footprint, analyse
@@ -34,8 +36,9 @@ else:
 class PinningMixin(Base):
     """Stand before a ``DatabaseWrapper``: ``class DatabaseWrapper(PinningMixin, postgis.DatabaseWrapper)``.
 
-    Without ``"REPLICAS"`` it is what it stands before. With them, the connection that it wraps is the
-    primary's, made when it is needed; each replica has one of its own, under a private alias.
+    Without ``"REPLICAS"`` it only says how far the database has got after each write. With them, the
+    connection that it wraps is the primary's, made when it is needed; each replica has one of its own,
+    under a private alias.
     """
 
     positions: Positions = PostgreSQL()
@@ -55,6 +58,9 @@ class PinningMixin(Base):
             self.autocommit = settings_dict["AUTOCOMMIT"]  # as it will be, once it is connected
             wiring.install()
             observe(self)  # now: replicas may answer before this is ever connected
+
+    has_positions = True
+    """With replicas or without: other processes that write or read the same database may have them."""
 
     @property
     def has_replicas(self) -> bool:
@@ -76,6 +82,35 @@ class PinningMixin(Base):
         super().close_if_unusable_or_obsolete()
         if self.fleet is not None and not self.in_atomic_block:
             self.fleet.close_if_unusable_or_obsolete()
+
+    def get_connection_params(self) -> dict[str, Any]:
+        params: dict[str, Any] = super().get_connection_params()
+        if self.fleet is not None:  # a server that has become a standby is no primary
+            params.setdefault("target_session_attrs", "primary")
+        return params
+
+    @contextmanager
+    def temporary_connection(self) -> Iterator[Any]:
+        """Connect to the primary, as all who ask for this look at ``connection.connection``."""
+        was_connected = self.connection is not None
+        self.reach()
+        try:
+            with super().temporary_connection() as cursor:
+                yield cursor
+        finally:
+            if not was_connected and self.fleet is not None:
+                self.disconnect()
+
+    @cached_property
+    def pg_version(self) -> int:
+        """The version of the servers, from whichever this is connected to."""
+        fleet = self.fleet.replicas if self.fleet is not None else []
+        open_ones = [replica.wrapper.connection for replica in fleet if replica.is_open]
+        for raw in (self.connection, *open_ones):
+            if raw is not None:
+                return int(raw.info.server_version)
+        with self.temporary_connection():
+            return int(self.connection.info.server_version)
 
     def _cursor(self, name: str | None = None) -> Any:
         if self.fleet is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import Error
 
@@ -65,7 +66,7 @@ class Replica:
             if not self.health.is_up:
                 return False
             try:
-                wrapper.ensure_connection()
+                self._connect(wrapper)
             except Error:
                 self.fail()
                 return False
@@ -73,6 +74,14 @@ class Replica:
             self._raw = wrapper.connection
             self._note(_replayed.get(self._raw))
         return True
+
+    def _connect(self, wrapper: BaseDatabaseWrapper) -> None:
+        """Connect, with an alias that leads to the connection: receivers of its signal look there."""
+        connections[self.alias] = wrapper
+        try:
+            wrapper.ensure_connection()
+        finally:
+            del connections[self.alias]
 
     @property
     def is_connected(self) -> bool:

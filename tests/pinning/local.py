@@ -36,7 +36,6 @@ __all__ = [
 ]
 
 ALIAS = "pinned"
-PRIMARY = ALIAS
 
 Result = TypeVar("Result")
 
@@ -172,12 +171,11 @@ def count() -> int:
 
 
 def warm() -> None:
-    """Let this thread know both replicas and the schema, and how far the primary has got."""
-    while len({name for _ in range(20) for name in _visited()}) < 2:
-        pass
-
-
-def _visited() -> list[str]:
-    client = Client()
-    client.get(count)
-    return client.used_replicas
+    """Let this thread know both replicas and the schema, and the node how far the primary has got."""
+    fleet = connection().fleet
+    assert fleet is not None
+    for _ in range(200):
+        Client().get(count)
+        if all(replica.position is not None for replica in fleet.replicas):
+            return
+    raise AssertionError("the replicas do not show what this node has heard of")

@@ -60,7 +60,7 @@ def test_p14_a_replica_that_dies_during_a_request_is_replaced_within_it(
 ) -> None:
     def view() -> list[int]:
         found = [count()]
-        number = int(current().reader.servers[ALIAS].alias.partition("@")[2])
+        number = current().reader.servers[ALIAS]
         pinned.replicas[number].kill()
         return [*found, count(), count()]
 
