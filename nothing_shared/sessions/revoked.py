@@ -74,14 +74,14 @@ class Bearer:
     @property
     def names(self) -> tuple[str, ...]:
         """What could be revoked to end it."""
-        mine = (session_name(self.sid), EVERYONE)
-        return (*mine, user_name(self.user)) if self.user else mine
+        mine = (session_name(self.sid),)
+        return (*mine, EVERYONE, user_name(self.user)) if self.user else mine
 
     def indexes(self, table: ChangeTable) -> Iterator[int]:
         """Yield where a change of each of these names shows in the change table."""
         yield table.index(slot_of_session(self.sid))
-        yield table.index(slot_of(EVERYONE))
         if self.user:
+            yield table.index(slot_of(EVERYONE))
             yield table.index(slot_of(user_name(self.user)))
 
 
@@ -110,6 +110,8 @@ class Revoked:
 
     def verdict(self, bearer: Bearer) -> bool | None:
         """Say whether a session is revoked; None if memory can't tell, or this node may be deaf."""
+        if self.ends(bearer):
+            return True  # what has ended stays ended, whatever this node may not hear
         table = self.table
         changed, begun = table.changed, self._begun
         # The lease is read before the slots, and the clock after them: what is heard under the
@@ -119,9 +121,14 @@ class Revoked:
             return None
         if changed[self._any] >= begun and not self._is_known(bearer):
             return None
-        if self.ends(bearer):
-            return True
         return None if table.clock() >= until else False
+
+    def has_heard_nothing_of(self, bearer: Bearer) -> bool:
+        """Say whether, as far as this node hears, memory is right."""
+        changed, begun = self.table.changed, self._begun
+        return changed[slots.EPOCH] < begun and (
+            changed[self._any] < begun or self._is_known(bearer)
+        )
 
     def _is_known(self, bearer: Bearer) -> bool:
         table, asked, begun = self.table, self._asked, self._begun
@@ -140,8 +147,8 @@ class Revoked:
             return False
         if session_name(bearer.sid) in entries:
             return True
-        return self._is_outlived(bearer, EVERYONE) or (
-            bool(bearer.user) and self._is_outlived(bearer, user_name(bearer.user))
+        return bool(bearer.user) and (
+            self._is_outlived(bearer, EVERYONE) or self._is_outlived(bearer, user_name(bearer.user))
         )
 
     def _is_outlived(self, bearer: Bearer, name: str) -> bool:

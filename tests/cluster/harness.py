@@ -130,5 +130,7 @@ class Cluster:
         }
 
     def close(self) -> None:
+        """End all workers; others may be started after that."""
         for worker in self._workers:
             worker.close()
+        self._workers.clear()

@@ -54,6 +54,22 @@ NOTHING_SHARED_NODE = {
     "LEASE": float(os.environ.get("CLUSTER_LEASE", "2")),
     "MAX_STALENESS": float(os.environ.get("CLUSTER_MAX_STALENESS", "5")),
 }
+if "CLUSTER_SESSIONS" in os.environ:  # people sign in: the site of the session tests
+    INSTALLED_APPS += [
+        "nothing_shared.sessions",
+        "django.contrib.contenttypes",
+        "django.contrib.auth",
+    ]
+    MIDDLEWARE += [
+        "nothing_shared.sessions.middleware.SessionMiddleware",
+        "django.contrib.auth.middleware.AuthenticationMiddleware",
+    ]
+    AUTHENTICATION_BACKENDS = ["nothing_shared.sessions.authentication.CachedModelBackend"]
+    SESSION_ENGINE = "nothing_shared.sessions.backends.signed_cookies"
+    NOTHING_SHARED_SESSIONS = json.loads(os.environ["CLUSTER_SESSIONS"])
+    NOTHING_SHARED_CAUSALITY = {"TICKETS": "CLUSTER_TICKETS" in os.environ}
+    ROOT_URLCONF = "tests.sessions.views"
+
 NOTHING_SHARED_BUS: dict[str, Any] = {"LOCATION": BASE_DIR / "bus"}
 if "CLUSTER_BUS" in os.environ:
     NOTHING_SHARED_BUS = json.loads(os.environ["CLUSTER_BUS"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import aget_user, alogin, alogout, get_user_model, login, logout
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -41,7 +42,7 @@ def expire(request: HttpRequest) -> HttpResponse:
 
 def sign_in(request: HttpRequest) -> HttpResponse:
     user = get_user_model()._default_manager.get(username=request.POST["user"])
-    login(request, user, "django.contrib.auth.backends.ModelBackend")
+    login(request, user, settings.AUTHENTICATION_BACKENDS[0])
     return HttpResponse("in")
 
 
@@ -61,6 +62,12 @@ def end_others(request: HttpRequest) -> HttpResponse:
     return HttpResponse("others are out")
 
 
+def permitted(request: HttpRequest) -> HttpResponse:
+    """Say who is signed in and may look at the stalls."""
+    may = request.user.has_perm("auth.view_group")
+    return JsonResponse({"user": request.user.get_username(), "may": may})
+
+
 async def ashow(request: HttpRequest) -> HttpResponse:
     """Use the session as a dict in an async view, where nothing may ask a database."""
     content = dict(request.session.items())
@@ -71,7 +78,7 @@ async def ashow(request: HttpRequest) -> HttpResponse:
 
 async def asign_in(request: HttpRequest) -> HttpResponse:
     user = await get_user_model()._default_manager.aget(username=request.POST["user"])
-    await alogin(request, user, "django.contrib.auth.backends.ModelBackend")
+    await alogin(request, user, settings.AUTHENTICATION_BACKENDS[0])
     return HttpResponse("in")
 
 
@@ -90,6 +97,7 @@ urlpatterns = [
     path("out/", sign_out),
     path("out-and-fail/", sign_out_and_fail),
     path("end-others/", end_others),
+    path("permitted/", permitted),
     path("a/", ashow),
     path("a/in/", asign_in),
     path("a/out/", asign_out),

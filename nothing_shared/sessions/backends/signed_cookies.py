@@ -55,6 +55,7 @@ class SessionStore(SessionBase):
             )
         self._line: Line | None = None
         self._generation: int | None = None
+        self._withheld: str | None = None
         self._is_newer_known = False
         """Whether the client holds something older than this machine does, or something void."""
         self.ended: list[tuple[str, int]] = []
@@ -94,6 +95,7 @@ class SessionStore(SessionBase):
             reason = "revoked" if revoked else "forged or expired"
             if self.session_key is not None:
                 session_refused.send_robust(sender=type(self), reason=reason)
+            self._withheld = self.session_key if self.is_withheld else None
             self._session_key, self._line = None, None
             return {}
         self._line, content = opened
@@ -194,7 +196,8 @@ class SessionStore(SessionBase):
 
     def delete(self, session_key: str | None = None) -> None:
         """End a session everywhere: no cookie of it counts any more."""
-        opened = self._open(session_key or self.session_key)
+        opened = self._open(session_key or self.session_key or self._withheld)
+        self.is_withheld = False
         if opened is None:
             return
         head, bounds = opened[0].head, limits()
