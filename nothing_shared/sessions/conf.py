@@ -79,7 +79,10 @@ def session_settings() -> SessionSettings:
 
 
 def limits() -> Limits:
-    options = session_settings()
+    return limits_of(session_settings())
+
+
+def limits_of(options: SessionSettings) -> Limits:
     return Limits(
         absolute=options.absolute_age or LIVES * settings.SESSION_COOKIE_AGE,
         leeway=options.clock_leeway,

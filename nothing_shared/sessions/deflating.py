@@ -23,7 +23,7 @@ def deflated(packed: bytes) -> bytes | None:
     """Return the bytes compressed, in whole blocks; None where that is not worth it."""
     if len(packed) <= WORTHWHILE or len(packed) > MAX_INFLATED:
         return None
-    engine = zlib.compressobj(wbits=-15)
+    engine = zlib.compressobj(1, wbits=-15)
     small = engine.compress(packed) + engine.flush()
     padded = small + bytes(-len(small) % BLOCK)
     return padded if len(padded) < len(packed) else None

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from nothing_shared.sessions.errors import BadToken
 
-__all__ = ["KEY_ID", "SIZE", "Header", "Kind", "is_newer", "kind_of", "pack", "unpack"]
+__all__ = [
+    "KEY_ID",
+    "SIZE",
+    "VERSION",
+    "Header",
+    "Kind",
+    "flags_of",
+    "is_newer",
+    "is_sealed",
+    "kind_of",
+    "pack",
+    "unpack",
+]
 
 VERSION = 1
 HEAD = struct.Struct(">BHB16sIIIIH")
@@ -33,54 +45,58 @@ class Kind(IntEnum):
     DATA = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+KINDS = (Kind.WHOLE, Kind.LOGIN, Kind.DATA)
+
+
+class Header(NamedTuple):
     """Times are in seconds since 1970, on the wall clock of the node that issued the token."""
 
-    kind: Kind
+    flags: int
     sid: bytes
     born: int
     issued: int
     expires: int
     generation: int = 0
     """Which of the user's sign-outs everywhere it outlives: those up to this one."""
-    count: int = 0
-    is_compressed: bool = False
-    is_sealed: bool = False
-    is_browser_length: bool = False
+    counter: int = 0
 
     @property
-    def flags(self) -> int:
-        return (
-            self.kind
-            | self.is_compressed * COMPRESSED
-            | self.is_sealed * SEALED
-            | self.is_browser_length * BROWSER_LENGTH
-        )
+    def kind(self) -> Kind:
+        return KINDS[self.flags & KIND]
+
+    @property
+    def is_compressed(self) -> bool:
+        return bool(self.flags & COMPRESSED)
+
+    @property
+    def is_sealed(self) -> bool:
+        return bool(self.flags & SEALED)
+
+    @property
+    def is_browser_length(self) -> bool:
+        return bool(self.flags & BROWSER_LENGTH)
+
+    def marked(self, *, sealed: bool, compressed: bool) -> Header:
+        """Return the header of a body that was treated so."""
+        return self._replace(flags=self.flags | sealed * SEALED | compressed * COMPRESSED)
+
+
+def flags_of(kind: Kind, *, is_browser_length: bool = False) -> int:
+    return kind | is_browser_length * BROWSER_LENGTH
 
 
 def pack(header: Header, key_id: int) -> bytes:
-    return HEAD.pack(
-        VERSION,
-        key_id,
-        header.flags,
-        header.sid,
-        header.born,
-        header.issued,
-        header.expires,
-        header.generation,
-        header.count,
-    )
+    return HEAD.pack(VERSION, key_id, *header)
 
 
 def kind_of(raw: bytes) -> Kind:
     """Read, of bytes that nobody has verified, which of the derived keys they ask for."""
     if len(raw) < SIZE or raw[0] != VERSION:
         raise BadToken("not a token of this version")
-    try:
-        return Kind(raw[FLAGS] & KIND)
-    except ValueError:
-        raise BadToken("a token of no known kind") from None
+    number = raw[FLAGS] & KIND
+    if number >= len(KINDS):
+        raise BadToken("a token of no known kind")
+    return KINDS[number]
 
 
 def is_sealed(raw: bytes) -> bool:
@@ -88,19 +104,7 @@ def is_sealed(raw: bytes) -> bool:
 
 
 def unpack(raw: bytes) -> Header:
-    _, _, flags, sid, born, issued, expires, generation, count = HEAD.unpack_from(raw)
-    return Header(
-        Kind(flags & KIND),
-        sid,
-        born,
-        issued,
-        expires,
-        generation,
-        count,
-        bool(flags & COMPRESSED),
-        bool(flags & SEALED),
-        bool(flags & BROWSER_LENGTH),
-    )
+    return Header._make(HEAD.unpack_from(raw)[2:])
 
 
 def is_newer(count: int, than: int) -> bool:

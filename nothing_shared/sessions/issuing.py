@@ -8,14 +8,13 @@ from typing import Any
 from django.conf import settings
 
 from nothing_shared.sessions import memory
-from nothing_shared.sessions.codecs import current_codec
-from nothing_shared.sessions.conf import limits, session_settings
 from nothing_shared.sessions.errors import SessionTooLarge
-from nothing_shared.sessions.header import Header, Kind
+from nothing_shared.sessions.header import Header, Kind, flags_of
 from nothing_shared.sessions.jar import chunks_of, data_name
 from nothing_shared.sessions.lines import Line
 from nothing_shared.sessions.merging import merged
 from nothing_shared.sessions.packing import biggest_keys, pack, split, unpack
+from nothing_shared.sessions.terms import Terms
 from nothing_shared.sessions.tokens import Token
 
 __all__ = ["Issuing"]
@@ -28,6 +27,7 @@ SECRETS = ("_csrftoken", "_password_reset_token")
 class Issuing:
     """One save."""
 
+    terms: Terms
     old: Line | None
     base: dict[str, Any]
     content: dict[str, Any]
@@ -75,29 +75,38 @@ class Issuing:
         old = old or self._old(kind)
         packed = pack(content, self.serializer.dumps)
         header = Header(
-            kind,
+            flags_of(kind, is_browser_length=self.is_browser_length),
             self.sid,
             self.born,
             self.now,
-            limits().expiry(self.born, self.now, self.age),
+            self.terms.limits.expiry(self.born, self.now, self.age),
             self.generation,
-            (old.header.count + 1) % 2**16 if old else 0,
-            is_browser_length=self.is_browser_length,
+            (old.header.counter + 1) % 2**16 if old else 0,
         )
-        if old is not None and old.packed == packed and _says_the_same(old, header):
+        if old is not None and old.packed == packed and self._says_the_same(old, header):
             return old
-        token = current_codec().encode(
+        token = self.terms.codec.encode(
             header, packed, holds_secret=any(key in content for key in SECRETS)
         )
         self._refuse_too_large(token, content)
         return token
+
+    def _says_the_same(self, old: Token, header: Header) -> bool:
+        limits = self.terms.limits
+        return (
+            old.is_of_newest_key
+            and old.header.generation == header.generation
+            and old.header.is_browser_length == header.is_browser_length
+            and limits.is_near(old.header, header.expires)
+            and not limits.is_due(old.header, header.issued)
+        )
 
     def _refuse_too_large(self, token: Token, content: dict[str, Any]) -> None:
         """Raise SessionTooLarge where a browser would drop the cookie without a word."""
         name = settings.SESSION_COOKIE_NAME
         chunks = 1
         if token.header.kind is Kind.DATA:
-            name, chunks = data_name(name), session_settings().chunks
+            name, chunks = data_name(name), self.terms.options.chunks
         if chunks_of(name, token.text, most=chunks) is not None:
             return
         keys = ", ".join(
@@ -108,13 +117,3 @@ class Issuing:
             f"and drop what is larger without a word. The biggest keys: {keys}. Keep such values in "
             'the database, or allow more cookies: NOTHING_SHARED_SESSIONS = {"CHUNKS": 2}.'
         )
-
-
-def _says_the_same(old: Token, header: Header) -> bool:
-    return (
-        old.is_of_newest_key
-        and old.header.generation == header.generation
-        and old.header.is_browser_length == header.is_browser_length
-        and limits().is_near(old.header, header.expires)
-        and not limits().is_due(old.header, header.issued)
-    )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 from collections.abc import Sequence
 
 from itsdangerous import Signer
-from itsdangerous.signer import HMACAlgorithm, SigningAlgorithm
+from itsdangerous.signer import SigningAlgorithm
 
 __all__ = ["Key", "KeyRing", "purpose_of"]
 
@@ -19,12 +20,19 @@ def purpose_of(*parts: str) -> bytes:
     return b"".join(len(part).to_bytes(2, "big") + part for part in encoded)
 
 
+class OneShotHMAC(SigningAlgorithm):
+    """itsdangerous' HMAC-SHA256 in one call, which takes half as long."""
+
+    def get_signature(self, key: bytes, value: bytes) -> bytes:
+        return hmac.digest(key, value, "sha256")
+
+
 class Key:
     """A key derived from one of the site's secrets for one purpose: HMAC-SHA256 by itsdangerous."""
 
     def __init__(self, secret: bytes, purpose: bytes) -> None:
         self.id = int.from_bytes(hashlib.sha256(b"key id\0" + secret).digest()[:2], "big")
-        self._algorithm: SigningAlgorithm = HMACAlgorithm(hashlib.sha256)
+        self._algorithm = OneShotHMAC()
         signer = Signer(secret, salt=purpose, key_derivation="hmac", digest_method=hashlib.sha256)
         self.derived = signer.derive_key()
 
@@ -43,8 +51,8 @@ class KeyRing:
     is the other way round).
     """
 
-    def __init__(self, secrets: Sequence[bytes], purpose: bytes) -> None:
-        keys = [Key(secret, purpose) for secret in secrets]
+    def __init__(self, secrets: Sequence[bytes], purpose: bytes, *, make: type[Key] = Key) -> None:
+        keys = [make(secret, purpose) for secret in secrets]
         self.newest = keys[-1]
         self.purpose = purpose
         self._by_id: dict[int, list[Key]] = {}

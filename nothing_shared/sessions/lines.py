@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from nothing_shared.sessions.errors import BadToken
@@ -15,21 +14,17 @@ from nothing_shared.sessions.tokens import Codec, Token
 __all__ = ["Line", "choose", "open_line"]
 
 
-@dataclass(frozen=True, slots=True)
 class Line:
     """The tokens of one session."""
 
-    main: Token | None
-    """The whole session, or its login; None where nobody is signed in and the data stands apart."""
-    data: Token | None = None
+    __slots__ = ("data", "head", "main", "tokens")
 
-    @property
-    def tokens(self) -> tuple[Token, ...]:
-        return tuple(token for token in (self.main, self.data) if token is not None)
-
-    @property
-    def head(self) -> Header:
-        return self.tokens[0].header
+    def __init__(self, main: Token | None, data: Token | None = None) -> None:
+        self.main = main
+        """The whole session, or its login; None where nobody is signed in and the data stands apart."""
+        self.data = data
+        self.tokens = tuple(token for token in (main, data) if token is not None)
+        self.head: Header = self.tokens[0].header
 
     @property
     def sid(self) -> str:
@@ -51,9 +46,9 @@ class Line:
 
     def content(self, load: Callable[[bytes], Any]) -> dict[str, Any]:
         """Return what the session holds; in doubt the login is right."""
-        content: dict[str, Any] = {}
-        for token in reversed(self.tokens):
-            content.update(unpack(token.packed, load))
+        content = unpack(self.tokens[-1].packed, load)
+        if len(self.tokens) > 1:
+            content.update(unpack(self.tokens[0].packed, load))
         return content
 
 
@@ -101,6 +96,6 @@ def choose(candidates: Iterable[str], codec: Codec) -> str | None:
         return None
     best, chosen = tokens[0], found[0]
     for token, text in zip(tokens[1:], found[1:], strict=True):
-        if is_newer(token.header.count, best.header.count):
+        if is_newer(token.header.counter, best.header.counter):
             best, chosen = token, text
     return chosen

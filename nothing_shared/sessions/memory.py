@@ -8,29 +8,30 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from nothing_shared.node import process
-from nothing_shared.sessions.codecs import current_codec
 from nothing_shared.sessions.errors import BadToken
 from nothing_shared.sessions.header import Header, is_newer
 from nothing_shared.sessions.lines import Line
 from nothing_shared.sessions.recent import Recent
+from nothing_shared.sessions.terms import terms
 from nothing_shared.sessions.tokens import Token
 
 __all__ = ["newer_than", "newest", "turn"]
 
 logger = logging.getLogger("nothing_shared.sessions")
 
-_recent: tuple[object, Recent] | None = None
+_recent: tuple[process.Node, Recent] | None = None
 
 
 def _current() -> Recent | None:
     global _recent
+    if _recent is not None and not _recent[0].table.is_retired:
+        return _recent[1]
     node = process.current()
-    if _recent is None or _recent[0] is not node:
-        try:
-            _recent = node, Recent(node.directory)
-        except OSError as failure:  # a full disk: nothing that anybody needs
-            logger.warning("node %s can't remember sessions: %s", node.name, failure)
-            return None
+    try:
+        _recent = node, Recent(node.directory)
+    except OSError as failure:  # a full disk: nothing that anybody needs
+        logger.warning("node %s can't remember sessions: %s", node.name, failure)
+        return None
     return _recent[1]
 
 
@@ -55,11 +56,11 @@ def newer_than(mine: Token) -> Token | None:
     if not text or text == mine.text:
         return None
     try:
-        token = current_codec().decode(text)
+        token = terms().codec.decode(text)
     except BadToken:
         return None
     is_same = token.header.sid == mine.header.sid and token.header.kind is mine.header.kind
-    return token if is_same and is_newer(token.header.count, mine.header.count) else None
+    return token if is_same and is_newer(token.header.counter, mine.header.counter) else None
 
 
 @contextmanager

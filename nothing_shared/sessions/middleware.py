@@ -18,12 +18,12 @@ from django.utils.http import http_date
 
 from nothing_shared.sessions import revocations, wall
 from nothing_shared.sessions.backends.signed_cookies import SessionStore
-from nothing_shared.sessions.codecs import current_codec
 from nothing_shared.sessions.conf import ENGINE, session_settings
 from nothing_shared.sessions.header import Header, Kind
 from nothing_shared.sessions.jar import JOINT, Jar, chunks_of, data_name
 from nothing_shared.sessions.lines import choose
 from nothing_shared.sessions.packing import USER
+from nothing_shared.sessions.terms import terms
 from nothing_shared.sessions.tokens import Token
 
 __all__ = ["SessionMiddleware"]
@@ -155,7 +155,7 @@ def _cookie_header(request: HttpRequest) -> str:
 
 def _key_of(jar: Jar) -> str | None:
     """Join the tokens that came into one session key."""
-    name, codec = settings.SESSION_COOKIE_NAME, current_codec()
+    name, codec = settings.SESSION_COOKIE_NAME, terms().codec
     found = (choose(jar.candidates(known), codec) for known in (name, data_name(name)))
     return JOINT.join(filter(None, found)) or None
 

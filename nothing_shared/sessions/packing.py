@@ -93,51 +93,46 @@ def _numbered(key: Any) -> Any:
 
 def unpack(packed: bytes, load: Load) -> dict[str, Any]:
     """Return what :func:`pack` packed; raises BadToken or what the serializer raises."""
-    content: dict[str, Any] = {}
-    reader = _Reader(packed)
-    if reader.byte():
-        number = reader.byte()
-        if number >= len(BACKENDS):
-            raise BadToken("a login through a backend of another release")
-        content[BACKEND] = BACKENDS[number] or reader.text()
-        content[USER] = reader.text()
-        length = reader.byte()
-        content[HASH] = reader.take(length).hex() if length else reader.text()
-    rest = reader.rest()
-    if rest:
-        for key, value in load(rest).items():
+    try:
+        content, at = _login_in(packed) if packed[0] else ({}, 1)
+    except IndexError:
+        raise BadToken("cut short") from None
+    if at < len(packed):
+        for key, value in load(packed[at:]).items():
             content[_named(key)] = value
     return content
+
+
+def _login_in(packed: bytes) -> tuple[dict[str, Any], int]:
+    """Read the login that stands first, and say where it ends."""
+    number, at = packed[1], 2
+    if number >= len(BACKENDS):
+        raise BadToken("a login through a backend of another release")
+    backend = BACKENDS[number]
+    if not number:
+        backend, at = _text_at(packed, at)
+    user, at = _text_at(packed, at)
+    end = at + 1 + packed[at]
+    if end == at + 1:
+        hash, end = _text_at(packed, end)
+    else:
+        hash = packed[at + 1 : end].hex()
+    if end > len(packed):
+        raise BadToken("cut short")
+    return {USER: user, BACKEND: backend, HASH: hash}, end
+
+
+def _text_at(packed: bytes, at: int) -> tuple[str, int]:
+    length, at = packed[at], at + 1
+    if length == 255:
+        length, at = int.from_bytes(packed[at : at + 4], "big"), at + 4
+    return packed[at : at + length].decode("utf-8", "surrogatepass"), at + length
 
 
 def _named(key: Any) -> Any:
     if type(key) is not str or not key.startswith("~"):
         return key
     return NAMED.get(key) or key[1:]
-
-
-class _Reader:
-    def __init__(self, data: bytes) -> None:
-        self._data, self._at = data, 0
-
-    def byte(self) -> int:
-        return self.take(1)[0]
-
-    def take(self, length: int) -> bytes:
-        taken = self._data[self._at : self._at + length]
-        if len(taken) < length:
-            raise BadToken("cut short")
-        self._at += length
-        return taken
-
-    def text(self) -> str:
-        length = self.byte()
-        if length == 255:
-            length = int.from_bytes(self.take(4), "big")
-        return self.take(length).decode("utf-8", "surrogatepass")
-
-    def rest(self) -> bytes:
-        return self._data[self._at :]
 
 
 def biggest_keys(content: Mapping[str, Any], dump: Dump) -> list[tuple[str, int]]:

@@ -21,12 +21,13 @@ from nothing_shared.sessions.models import Revocation
 from nothing_shared.sessions.revoked import (
     ANY,
     EVERYONE,
+    SLOT_OF_EVERYONE,
     Bearer,
     Entry,
     Revoked,
     session_name,
-    slot_of,
     slot_of_session,
+    slot_of_user,
     user_name,
 )
 from nothing_shared.sessions.signals import sessions_revoked
@@ -82,7 +83,7 @@ def is_revoked(bearer: Bearer) -> bool:
 
     Raises :class:`Withheld`, or DatabaseError.
     """
-    verdict = quick_verdict(bearer)
+    verdict = None if _revoked is None else _revoked.verdict(bearer)
     return _judge(bearer) if verdict is None else verdict
 
 
@@ -167,13 +168,13 @@ def end_session(sid: str, *, until: int) -> None:
     sessions_revoked.send_robust(sender=Revocation, name=name)
 
 
-def end_generation(name: str, *, until: int, spared: str = "") -> int:
-    """Refuse every session of a user, or of everyone, that there is now, except one.
+def end_generation(user: str, *, until: int, spared: str = "") -> int:
+    """Refuse every session of a user, or with "" of everyone, that there is now, except one.
 
     No clock decides which those are: each session carries the number of the last such sign-out that
     it outlives, and those numbers only grow. Returns the new one.
     """
-    alias = _alias()
+    alias, name = _alias(), user_name(user) if user else EVERYONE
     with transaction.atomic(using=alias):
         rows = Revocation.objects.using(alias)
         newest = max(_now(), _newest(rows, name) + 1)
@@ -184,7 +185,7 @@ def end_generation(name: str, *, until: int, spared: str = "") -> int:
             spared=spared,
         )
         generation: int = rows.values_list("generation", flat=True).get(name=name)
-        touch((ANY, slot_of(name)))
+        touch((ANY, slot_of_user(user) if user else SLOT_OF_EVERYONE))
     sessions_revoked.send_robust(sender=Revocation, name=name)
     return generation
 

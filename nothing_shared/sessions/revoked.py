@@ -9,8 +9,9 @@ remembered too: so a sign-out costs nobody else anything, and no order of rows m
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import zlib
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from nothing_shared.node import layout, slots
 from nothing_shared.node.table import ChangeTable
@@ -18,43 +19,53 @@ from nothing_shared.node.table import ChangeTable
 __all__ = [
     "ANY",
     "EVERYONE",
+    "SLOT_OF_EVERYONE",
     "Bearer",
     "Entry",
     "Revoked",
     "session_name",
-    "slot_of",
     "slot_of_session",
+    "slot_of_user",
     "user_name",
 ]
 
+EPOCH = slots.EPOCH
+
 EVERYONE = "everyone"
+SESSION, USER = "session:", "user:"
+
 ANY = slots.slot("sessions", "any")
 """Touched by every revocation."""
+SLOT_OF_EVERYONE = slots.slot("sessions", EVERYONE)
 
 MOST_ASKED = 2000
 """Answers of the database that are remembered one by one; past them all is read anew."""
 
 
+def session_name(sid: str) -> str:
+    return SESSION + sid
+
+
 def user_name(key: str) -> str:
     """Name a user in the table; one whose key is too long for it, by its hash."""
-    return f"user:{key if len(key) <= 200 else hashlib.sha256(key.encode()).hexdigest()}"
-
-
-def session_name(sid: str) -> str:
-    return f"session:{sid}"
-
-
-def slot_of(name: str) -> int:
-    return slots.slot("sessions", name)
+    return USER + (key if len(key) <= 200 else hashlib.sha256(key.encode()).hexdigest())
 
 
 def slot_of_session(sid: str) -> int:
     """An id is random, so a part of it is as good as a hash."""
-    return max(int(sid[:8], 16), slots.FIRST_HASHED)
+    return _hashed(int(sid[:8], 16))
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+def slot_of_user(key: str) -> int:
+    """A quick hash does: users that share a slot only cost each other a question."""
+    return _hashed(zlib.crc32(key.encode(), 0x5E5510))
+
+
+def _hashed(number: int) -> int:
+    return max(number, slots.FIRST_HASHED)
+
+
+class Entry(NamedTuple):
     """A revocation, as it stands in the database."""
 
     name: str
@@ -62,8 +73,7 @@ class Entry:
     spared: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Bearer:
+class Bearer(NamedTuple):
     """A session as far as revocations go."""
 
     sid: str
@@ -74,15 +84,9 @@ class Bearer:
     @property
     def names(self) -> tuple[str, ...]:
         """What could be revoked to end it."""
-        mine = (session_name(self.sid),)
-        return (*mine, EVERYONE, user_name(self.user)) if self.user else mine
-
-    def indexes(self, table: ChangeTable) -> Iterator[int]:
-        """Yield where a change of each of these names shows in the change table."""
-        yield table.index(slot_of_session(self.sid))
         if self.user:
-            yield table.index(slot_of(EVERYONE))
-            yield table.index(slot_of(user_name(self.user)))
+            return session_name(self.sid), EVERYONE, user_name(self.user)
+        return (session_name(self.sid),)
 
 
 class Revoked:
@@ -91,12 +95,15 @@ class Revoked:
     def __init__(self, table: ChangeTable) -> None:
         self.table = table
         self._begun = 0
-        self._entries: dict[str, Entry] = {}
+        self._sessions: set[str] = set()
+        self._users: dict[str, Entry] = {}
+        """Sign-outs everywhere, by name, that of everyone among them."""
         self._asked: dict[str, int] = {}
-        self._any = table.index(ANY)
+        """When the database was asked about each session."""
+        self._any, self._everyone = table.index(ANY), table.index(SLOT_OF_EVERYONE)
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._sessions) + len(self._users)
 
     @property
     def is_void(self) -> bool:
@@ -110,62 +117,66 @@ class Revoked:
 
     def verdict(self, bearer: Bearer) -> bool | None:
         """Say whether a session is revoked; None if memory can't tell, or this node may be deaf."""
-        if self.ends(bearer):
+        if bearer.sid in self._sessions or (self._users and self._is_outlived(bearer)):
             return True  # what has ended stays ended, whatever this node may not hear
-        table = self.table
-        changed, begun = table.changed, self._begun
+        table, begun = self.table, self._begun
+        changed = table.changed
         # The lease is read before the slots, and the clock after them: what is heard under the
         # lease is in the table by then.
         until = table.words[layout.LEASE_UNTIL]
-        if changed[slots.EPOCH] >= begun:
+        if changed[EPOCH] >= begun:
             return None
-        if changed[self._any] >= begun and not self._is_known(bearer):
+        if changed[self._any] >= begun and not self._is_untouched(bearer):
             return None
         return None if table.clock() >= until else False
 
     def has_heard_nothing_of(self, bearer: Bearer) -> bool:
-        """Say whether, as far as this node hears, memory is right."""
-        changed, begun = self.table.changed, self._begun
-        return changed[slots.EPOCH] < begun and (
-            changed[self._any] < begun or self._is_known(bearer)
-        )
+        """Say whether memory is right as far as this node hears."""
+        return not self.is_void and self._is_untouched(bearer)
 
-    def _is_known(self, bearer: Bearer) -> bool:
-        table, asked, begun = self.table, self._asked, self._begun
-        changed = table.changed
-        if all(changed[index] < begun for index in bearer.indexes(table)):
-            return True
-        return all(
-            changed[index] < asked.get(name, begun)
-            for name, index in zip(bearer.names, bearer.indexes(table), strict=True)
+    def _is_untouched(self, bearer: Bearer) -> bool:
+        sid, user, _ = bearer
+        table, since = self.table, self._begun
+        changed, index = table.changed, table.index
+        if self._asked:
+            since = max(since, self._asked.get(sid, 0))
+        if changed[index(slot_of_session(sid))] >= since:
+            return False
+        return not user or (
+            changed[self._everyone] < since and changed[index(slot_of_user(user))] < since
         )
 
     def ends(self, bearer: Bearer) -> bool:
         """Say whether what is remembered ends a session."""
-        entries = self._entries
-        if not entries:
-            return False
-        if session_name(bearer.sid) in entries:
-            return True
-        return bool(bearer.user) and (
-            self._is_outlived(bearer, EVERYONE) or self._is_outlived(bearer, user_name(bearer.user))
-        )
+        return bearer.sid in self._sessions or self._is_outlived(bearer)
 
-    def _is_outlived(self, bearer: Bearer, name: str) -> bool:
-        entry = self._entries.get(name)
-        return (
-            entry is not None
-            and bearer.generation < entry.generation
-            and bearer.sid != entry.spared
+    def _is_outlived(self, bearer: Bearer) -> bool:
+        sid, user, generation = bearer
+        if not user:
+            return False
+        return any(
+            entry is not None and generation < entry.generation and sid != entry.spared
+            for entry in (self._users.get(EVERYONE), self._users.get(user_name(user)))
         )
 
     def read(self, entries: Iterable[Entry], begun: int) -> None:
         """Take all there is; ``begun`` is when reading it began."""
-        self._entries = {entry.name: entry for entry in entries}
-        self._asked = {}
+        sessions: set[str] = set()
+        users: dict[str, Entry] = {}
+        for entry in entries:
+            _sort(entry, sessions, users)
+        self._sessions, self._users, self._asked = sessions, users, {}
         self._begun = begun
 
     def note(self, bearer: Bearer, found: Iterable[Entry], begun: int) -> None:
         """Take what the database says of one session; ``begun`` is when it was asked."""
-        self._entries.update((entry.name, entry) for entry in found)
-        self._asked.update(dict.fromkeys(bearer.names, begun))
+        for entry in found:
+            _sort(entry, self._sessions, self._users)
+        self._asked[bearer.sid] = begun
+
+
+def _sort(entry: Entry, sessions: set[str], users: dict[str, Entry]) -> None:
+    if entry.name.startswith(SESSION):
+        sessions.add(entry.name.removeprefix(SESSION))
+    else:
+        users[entry.name] = entry

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
 
-from nothing_shared.sessions.revoked import EVERYONE, user_name
-
 if TYPE_CHECKING:
     from django.contrib.sessions.backends.base import SessionBase
 
@@ -21,7 +19,7 @@ def revoke_sessions(user: Any, *, keep: SessionBase | None = None) -> None:
     somebody else's, or none of ours.
     """
     key = user._meta.pk.value_to_string(user)
-    _end(user_name(key), key, keep)
+    _end(key, keep)
 
 
 async def arevoke_sessions(user: Any, *, keep: SessionBase | None = None) -> None:
@@ -31,10 +29,10 @@ async def arevoke_sessions(user: Any, *, keep: SessionBase | None = None) -> Non
 
 def revoke_everyone() -> None:
     """End all sessions of all users that are signed in, on every node."""
-    _end(EVERYONE, "", None)
+    _end("", None)
 
 
-def _end(name: str, key: str, keep: SessionBase | None) -> None:
+def _end(key: str, keep: SessionBase | None) -> None:
     from nothing_shared.sessions import revocations, wall
     from nothing_shared.sessions.backends.signed_cookies import SessionStore
     from nothing_shared.sessions.conf import limits
@@ -47,6 +45,6 @@ def _end(name: str, key: str, keep: SessionBase | None) -> None:
         spared = keep.sid or ""
     bounds = limits()
     until = int(wall.clock()) + bounds.absolute + 2 * bounds.leeway
-    generation = revocations.end_generation(name, until=until, spared=spared)
+    generation = revocations.end_generation(key, until=until, spared=spared)
     if isinstance(keep, SessionStore):
         keep.spare(generation)

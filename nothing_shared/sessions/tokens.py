@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from nothing_shared.sessions import header as headers
 from nothing_shared.sessions.deflating import deflated, inflated
@@ -19,8 +19,7 @@ MAX_TEXT = 3 * 4096
 """Characters of the longest text that is looked at."""
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """A token that this site made."""
 
     header: Header
@@ -43,7 +42,7 @@ class Codec:
         ring = self._rings[header.kind]
         small = deflated(packed) if self._compresses and not holds_secret else None
         if self._seals or small is not None:
-            header = replace(header, is_sealed=self._seals, is_compressed=small is not None)
+            header = header.marked(sealed=self._seals, compressed=small is not None)
         head = headers.pack(header, ring.newest.id)
         body = packed if small is None else small
         if self._seals:

@@ -17,6 +17,7 @@ BENCHMARKS = (
     "bus",
     "bus_down",
     "outbox",
+    "sessions",
     "thumbnail_serving",
     "thumbnails",
 )

@@ -17,7 +17,7 @@ from nothing_shared.sessions import revoke_sessions
 def show(request: HttpRequest) -> HttpResponse:
     """Say what is in the session, and who is signed in."""
     store: Any = request.session
-    content = {key: value for key, value in store.items() if not key.startswith("_auth")}
+    content = {key: value for key, value in store.items() if not key.startswith("_")}
     return JsonResponse({"user": request.user.get_username(), "content": content, "sid": store.sid})
 
 
@@ -72,7 +72,7 @@ async def ashow(request: HttpRequest) -> HttpResponse:
     """Use the session as a dict in an async view, where nothing may ask a database."""
     content = dict(request.session.items())
     user = await aget_user(request)
-    kept = {key: value for key, value in content.items() if not key.startswith("_auth")}
+    kept = {key: value for key, value in content.items() if not key.startswith("_")}
     return JsonResponse({"user": user.get_username(), "content": kept})
 
 

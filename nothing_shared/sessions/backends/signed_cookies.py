@@ -7,13 +7,9 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
-from django.apps import apps
 from django.contrib.sessions.backends.base import SessionBase, UpdateError
-from django.core.exceptions import ImproperlyConfigured
 
 from nothing_shared.sessions import memory, revocations, wall
-from nothing_shared.sessions.codecs import current_codec
-from nothing_shared.sessions.conf import ENGINE, limits
 from nothing_shared.sessions.errors import BadToken
 from nothing_shared.sessions.header import Header, Kind
 from nothing_shared.sessions.issuing import Issuing
@@ -21,6 +17,7 @@ from nothing_shared.sessions.lines import Line, open_line
 from nothing_shared.sessions.packing import USER
 from nothing_shared.sessions.revoked import Bearer
 from nothing_shared.sessions.signals import session_refused
+from nothing_shared.sessions.terms import Terms, terms
 from nothing_shared.sessions.tokens import Token
 
 __all__ = ["SessionStore"]
@@ -48,11 +45,8 @@ class SessionStore(SessionBase):
 
     def __init__(self, session_key: str | None = None) -> None:
         super().__init__(session_key)
-        if not apps.is_installed("nothing_shared.sessions"):
-            raise ImproperlyConfigured(
-                f'SESSION_ENGINE = "{ENGINE}" knows who was signed out only with its app: add '
-                '"nothing_shared.sessions" to INSTALLED_APPS.'
-            )
+        self._terms: Terms = terms()
+        self._now = wall.clock()
         self._line: Line | None = None
         self._generation: int | None = None
         self._withheld: str | None = None
@@ -109,7 +103,7 @@ class SessionStore(SessionBase):
         if not key:
             return None
         try:
-            line = memory.newest(open_line(key, current_codec(), self._is_alive), self._is_alive)
+            line = memory.newest(open_line(key, self._terms.codec, self._is_alive), self._is_alive)
             return line, line.content(self.serializer().loads)
         except BadToken:
             return None
@@ -118,7 +112,7 @@ class SessionStore(SessionBase):
             return None
 
     def _is_alive(self, header: Header) -> bool:
-        return limits().is_alive(header, wall.clock())
+        return self._terms.limits.is_alive(header, self._now)
 
     def _is_revoked(self, line: Line, content: dict[str, Any]) -> bool:
         try:
@@ -136,12 +130,12 @@ class SessionStore(SessionBase):
     @property
     def is_due(self) -> bool:
         """Whether to issue the session anew though nothing was modified."""
-        line, now = self._line, wall.clock()
+        line = self._line
         return line is not None and (
             self._is_newer_known
             or (self.is_split and line.head.kind is Kind.WHOLE)
             or any(not token.is_of_newest_key for token in line.tokens)
-            or limits().is_due(line.head, now)
+            or self._terms.limits.is_due(line.head, self._now)
         )
 
     def create(self) -> None:
@@ -180,6 +174,7 @@ class SessionStore(SessionBase):
         if user and user != base.get(USER):
             generation = revocations.generation_of(str(user))
         return Issuing(
+            terms=self._terms,
             old=old,
             base=base,
             content=content,
@@ -200,7 +195,7 @@ class SessionStore(SessionBase):
         self.is_withheld = False
         if opened is None:
             return
-        head, bounds = opened[0].head, limits()
+        head, bounds = opened[0].head, self._terms.limits
         ended = opened[0].sid, head.born + bounds.absolute + bounds.leeway
         self.ended.append(ended)
         revocations.end_session(ended[0], until=ended[1])
