@@ -17,6 +17,7 @@ __all__ = ["node"]
 def node(request: HttpRequest) -> dict[str, Any]:
     """Name the node and worker, and where to see the same page as the other nodes show it."""
     host, _ = split_domain_port(request.get_host())
+    reader: Any = getattr(request, "user", None)
     path = request.get_full_path() if request.method == "GET" else "/"
     return {
         "node": settings.NODE,
@@ -27,5 +28,5 @@ def node(request: HttpRequest) -> dict[str, Any]:
         ],
         "answered": answered,
         "outcomes": getattr(request, "outcomes", []),
-        "reader": request.session.get("user") if hasattr(request, "session") else None,
+        "reader": reader if reader and reader.is_authenticated else None,
     }

@@ -13,6 +13,11 @@ class User(models.Model):
     handle = models.SlugField(max_length=60, unique=True, allow_unicode=True)
     name = models.CharField(max_length=60)
 
+    USERNAME_FIELD = "handle"
+    REQUIRED_FIELDS = ["name"]
+    is_anonymous = False
+    is_authenticated = True
+
     class Meta:
         ordering = ["name"]
 

@@ -27,6 +27,8 @@ INSTALLED_APPS = [
     "nothing_shared.thumbnails",
     "nothing_shared.sessions",
     "demo_site",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
     "django.contrib.messages",
     "django.contrib.staticfiles",
 ]
@@ -40,6 +42,7 @@ MIDDLEWARE = [
     "nothing_shared.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -115,6 +118,8 @@ NOTHING_SHARED_THUMBNAILS = {
     "CACHE_BYTES": 32 * 2**20,
 }
 
+AUTH_USER_MODEL = "demo_site.User"
+AUTHENTICATION_BACKENDS = ["nothing_shared.sessions.authentication.CachedModelBackend"]
 SESSION_ENGINE = "nothing_shared.sessions.backends.signed_cookies"
 SESSION_COOKIE_NAME = "standing_room"
 MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"

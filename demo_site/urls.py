@@ -12,6 +12,7 @@ urlpatterns = [
     path("users/<str:handle>/", views.user_page, name="user"),
     path("sign-in/", views.sign_in, name="sign-in"),
     path("sign-out/", views.sign_out, name="sign-out"),
+    path("sign-out/everywhere/", views.sign_out_everywhere, name="sign-out-everywhere"),
     path("thumbs/", include("nothing_shared.thumbnails.urls")),
     path("media/<path:path>", views.media, name="media"),
     path("health/", views.health, name="health"),

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth import login, logout
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.static import serve
+
+from nothing_shared.sessions import revoke_sessions
 
 from . import box_office
 from .box_office import BadName, SoldOut
@@ -23,6 +28,7 @@ __all__ = [
     "media",
     "sign_in",
     "sign_out",
+    "sign_out_everywhere",
     "user_page",
     "users",
 ]
@@ -58,8 +64,10 @@ def buy(request: HttpRequest, event: int) -> HttpResponse:
 
 
 def _buyer(request: HttpRequest) -> str:
-    reader = request.session.get("user")
-    return reader["name"] if reader else request.POST.get("buyer", "").strip() or box_office.GUEST
+    reader: Any = request.user
+    if reader.is_authenticated:
+        return str(reader.name)
+    return request.POST.get("buyer", "").strip() or box_office.GUEST
 
 
 @require_safe
@@ -80,14 +88,24 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     target = _safe_target(request)
     if request.method == "POST":
         user = get_object_or_404(User, handle=request.POST.get("user", ""))
-        request.session["user"] = {"handle": user.handle, "name": user.name}
+        login(request, cast("Any", user), settings.AUTHENTICATION_BACKENDS[0])
         return HttpResponseRedirect(target)
     return render(request, "demo_site/sign_in.html", {"users": User.objects.all(), "next": target})
 
 
 @require_POST
 def sign_out(request: HttpRequest) -> HttpResponse:
-    request.session.flush()
+    logout(request)
+    return redirect("home")
+
+
+@require_POST
+def sign_out_everywhere(request: HttpRequest) -> HttpResponse:
+    """End this reader's sessions in all browsers, whichever nodes serve them."""
+    if request.user.is_authenticated:
+        revoke_sessions(request.user)
+        messages.success(request, "You are signed out, here and in every other browser.")
+    logout(request)
     return redirect("home")
 
 

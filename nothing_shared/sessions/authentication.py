@@ -23,7 +23,7 @@ TIMEOUT = 3600
 @lru_cache(maxsize=32)
 def observes_reads(cache: type[Any]) -> bool:
     """Say whether entries of this kind of cache depend on the rows that were read for them."""
-    return {"only", "depends_on"} <= inspect.signature(cache.get_or_set).parameters.keys()
+    return {"depends_on", "label"} <= inspect.signature(cache.get_or_set).parameters.keys()
 
 
 class CachedModelBackend(ModelBackend):
@@ -70,14 +70,14 @@ class CachedModelBackend(ModelBackend):
         if cache is None:
             return ask()
         with scope():  # what this request read before is nothing that a user depends on
-            return cache.get_or_set(self._name(key), ask, TIMEOUT)
+            return cache.get_or_set(self._name(key), ask, TIMEOUT, label=key)
 
     async def _acached(self, key: str, ask: Callable[[], Awaitable[Any]]) -> Any:
         cache = self._cache()
         if cache is None:
             return await ask()
         with scope():
-            return await cache.aget_or_set(self._name(key), ask, TIMEOUT)
+            return await cache.aget_or_set(self._name(key), ask, TIMEOUT, label=key)
 
     def _cache(self) -> Any:
         cache: Any = caches[session_settings().user_cache]

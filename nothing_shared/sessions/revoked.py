@@ -53,16 +53,12 @@ def user_name(key: str) -> str:
 
 def slot_of_session(sid: str) -> int:
     """An id is random, so a part of it is as good as a hash."""
-    return _hashed(int(sid[:8], 16))
+    return int(sid[:8], 16) | slots.FIRST_HASHED
 
 
 def slot_of_user(key: str) -> int:
     """A quick hash does: users that share a slot only cost each other a question."""
-    return _hashed(zlib.crc32(key.encode(), 0x5E5510))
-
-
-def _hashed(number: int) -> int:
-    return max(number, slots.FIRST_HASHED)
+    return zlib.crc32(key.encode(), 0x5E5510) | slots.FIRST_HASHED
 
 
 class Entry(NamedTuple):
@@ -136,15 +132,14 @@ class Revoked:
 
     def _is_untouched(self, bearer: Bearer) -> bool:
         sid, user, _ = bearer
-        table, since = self.table, self._begun
-        changed, index = table.changed, table.index
+        since, changed, index = self._begun, self.table.changed, self.table.index
         if self._asked:
             since = max(since, self._asked.get(sid, 0))
         if changed[index(slot_of_session(sid))] >= since:
             return False
-        return not user or (
-            changed[self._everyone] < since and changed[index(slot_of_user(user))] < since
-        )
+        if not user:
+            return True
+        return changed[self._everyone] < since and changed[index(slot_of_user(user))] < since
 
     def ends(self, bearer: Bearer) -> bool:
         """Say whether what is remembered ends a session."""

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.wait import wait_until
+
 from .running import Demo, Visitor
 
 pytestmark = pytest.mark.slow
@@ -135,6 +137,27 @@ def test_who_signs_in_on_one_node_is_known_on_all(demo: Demo, visitor: Visitor) 
     form = {"csrfmiddlewaretoken": visitor.form_token(page)}
     assert visitor.post(f"{demo.nodes[1]}/sign-out/", form).status == 302
     assert "Jun Takeda</span>" not in visitor.get(f"{demo.nodes[2]}/users/").text.split("<main")[0]
+
+
+def signed_in(demo: Demo, handle: str) -> Visitor:
+    visitor = Visitor()
+    token = visitor.form_token(visitor.get(f"{demo.nodes[0]}/sign-in/"))
+    visitor.post(f"{demo.nodes[0]}/sign-in/", {"csrfmiddlewaretoken": token, "user": handle})
+    return visitor
+
+
+@pytest.mark.parametrize("way", ["/sign-out/", "/sign-out/everywhere/"])
+def test_who_signs_out_on_one_node_is_out_on_all_with_every_copy_of_the_cookie(
+    demo: Demo, way: str
+) -> None:
+    person, other_browser = signed_in(demo, "jun-takeda"), signed_in(demo, "jun-takeda")
+    thief = Visitor(dict(person.cookies))
+    token = person.form_token(person.get(f"{demo.nodes[1]}/users/jun-takeda/"))
+    assert person.post(demo.nodes[1] + way, {"csrfmiddlewaretoken": token}).status == 302
+    for node in demo.nodes:
+        wait_until(lambda node=node: "Sign out" not in thief.get(f"{node}/users/").text)  # type: ignore[misc]
+    is_in = "Sign out" in other_browser.get(f"{demo.nodes[0]}/users/").text
+    assert is_in == (way == "/sign-out/")
 
 
 @pytest.mark.parametrize(

@@ -152,8 +152,10 @@ def run(count: int, seed: int) -> Counter[str]:
     codec = codec_of(b"old", b"new")
     assert all(codec.decode(token.text).packed == token.packed for token in good)
     refused: Counter[str] = Counter()
-    for number in range(count):
+    number = 0
+    while refused.total() < count:
         mutate = MUTATIONS[number % len(MUTATIONS)]
+        number += 1
         text = mutate(random.choice(good).text, random.choice(good).text, random)
         if text in known:  # a mutation that changed nothing
             continue
