@@ -18,6 +18,7 @@ BENCHMARKS = (
     "bus_down",
     "outbox",
     "sessions",
+    "pinning",
     "thumbnail_serving",
     "thumbnails",
 )

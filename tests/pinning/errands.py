@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import timeit
 from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
 from typing import Any
@@ -10,9 +11,14 @@ from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
 from django.core.management import call_command
 from django.db import connections
+from django.db.models import F
 from django.forms import modelform_factory
 
 from nothing_shared.causality import scopes, ticket, use_ticket
+from nothing_shared.causality.footprint import analyse
+from nothing_shared.causality.schema import schema_for
+from nothing_shared.causality.tickets import decode, encode
+from nothing_shared.signing import signer
 from tests.pinning.library.models import Author, Book, Tag
 from tests.pinning.spy import spying
 
@@ -82,3 +88,31 @@ def live_with_what_a_replica_returned(author: int, book: int) -> dict[str, Any]:
         told["errors"] = list(form({"title": deferred.title, "author": author}).errors)
     connections.close_all()
     return told
+
+
+def cost_of_a_decision(times: int) -> float:
+    """Return the microseconds that it takes to find the server of a query, for a known client."""
+    connection = connections["default"]
+    with use_ticket(ticket()):
+        query = Book.objects.filter(title="book-0")
+        footprint = analyse(str(query.query), schema_for(connection))
+        assert list(query) is not None
+        assert connection.replica_for(footprint) is not None
+        cost = min(timeit.repeat(lambda: connection.replica_for(footprint), number=times, repeat=7))
+    connections.close_all()
+    return cost / times * 1e6
+
+
+def cost_of_a_ticket(times: int) -> float:
+    """Return the microseconds that it takes to sign, and to verify and read, a client's ticket."""
+    seal = signer("ticket")
+    with use_ticket(ticket()):
+        Book.objects.filter(title="book-0").update(copies=F("copies") + 1)
+        carried = decode(ticket(), seal)
+    assert carried
+
+    def pass_on() -> None:
+        decode(encode(carried, seal), seal)
+
+    connections.close_all()
+    return min(timeit.repeat(pass_on, number=times, repeat=7)) / times * 1e6
