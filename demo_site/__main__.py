@@ -84,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
             os.environ["DEMO_POSTGRES"] = servers.environment
         cluster = stack.enter_context(Cluster(directory, options.workers))
         listeners = open_listeners(nodes=options.nodes, port=options.port)
-        guide = what_to_try(listeners, directory)
+        guide = what_to_try(listeners, directory, options)
         prepare(directory)
         cluster.start(listeners)
         print(guide, flush=True)
@@ -92,7 +92,7 @@ def run(options: argparse.Namespace) -> int:
     return 1
 
 
-def what_to_try(listeners: Listeners, directory: Path) -> str:
+def what_to_try(listeners: Listeners, directory: Path, options: argparse.Namespace) -> str:
     front, *own = (f"http://{HOST}:{port}" for port in (listeners.port, *listeners.own_ports))
     places = "\n".join(f"  {url}/  node-{number}" for number, url in enumerate(own, start=1))
     return f"""
@@ -107,9 +107,20 @@ Look at the foot of every page: it says who served it, and from where. Or ask as
   curl -X POST {own[0]}/api/events/1/buy/   a ticket, bought through node-1
   curl {own[-1]}/api/events/1/               another node has heard of it already
   curl {own[-1]}/api/events/2/               and still has what nobody touched
-
+{about_replicas(options)}
 The data is in {directory}. Ctrl-C stops all nodes.
 Ready."""
+
+
+def about_replicas(options: argparse.Namespace) -> str:
+    if not options.postgres:
+        return ""
+    when = f"{options.lag:g} seconds later" if options.lag else "at once; try --lag 20"
+    lost = " Root's database is gone when they stop." if os.getuid() == 0 else ""
+    return f"""
+There is a primary with two replicas, which show each ticket {when}.
+Buy one, and the foot of the page says who answered you, and until when it was the primary.{lost}
+"""
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ OPTIONS = {
     "max_connections": "200",
     "shared_buffers": "16MB",
     "wal_keep_size": "256MB",
-    "log_min_messages": "fatal",
+    "log_min_messages": "panic",
 }
 
 

@@ -83,7 +83,7 @@ def serve(site: dict[str, Any], interface: str, port: int, orders: Connection) -
     django.setup()
     spy.install()
     if "mutant" in site:
-        import_module("tests.pinning.mutants").MUTANTS[site["mutant"]]()
+        import_module("tests.pinning.mutants").planted(site["mutant"]).__enter__()  # for good
     threading.Thread(target=obey, args=(orders,), daemon=True).start()
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     {"wsgi": serve_wsgi, "asgi": serve_asgi}[interface](port)
