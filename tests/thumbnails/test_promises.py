@@ -7,7 +7,7 @@ from urllib.parse import unquote
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
-from hypothesis import given, strategies
+from hypothesis import given, settings, strategies
 
 from nothing_shared.signing import signer
 from nothing_shared.thumbnails import linking, thumbnail_url
@@ -39,6 +39,7 @@ def test_a_promise_is_read_as_it_was_written(name: str) -> None:
     assert Promise.read(unquote(promise.signed(SIGNER)), SIGNER) == promise
 
 
+@settings(max_examples=50)
 @given(
     strategies.text(min_size=1).filter(lambda name: not set(name) & set("/\\")),
     strategies.sampled_from(["", "7", "2f0a"]),
@@ -54,6 +55,7 @@ def test_any_safe_name_survives_its_url(name: str, version: str) -> None:
     assert Promise.read(unquote(url), SIGNER) == promise
 
 
+@settings(max_examples=50)
 @given(strategies.text())
 def test_whatever_is_asked_for_ends_in_one_kind_of_error(path: str) -> None:
     with pytest.raises(BrokenPromise):
@@ -132,6 +134,7 @@ def test_a_site_without_the_urls_is_told_what_to_write(settings: Any) -> None:
         thumbnail_url("a.jpg", "10x")
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_mutated_urls_draw_nothing_and_break_nothing(client: Client) -> None:
     """``python -m tests.thumbnails.mutations`` does it a million times."""

@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.files.storage import storages
+from django.db import transaction
 from django.test import Client, override_settings
 from PIL import Image
 
+from nothing_shared.node import slots
 from nothing_shared.thumbnails import forget, thumbnail_url, workshop
 from nothing_shared.thumbnails.signals import thumbnail_drawn
 from tests.thumbnails.pictures import colour_of, jpeg, upload
@@ -143,7 +146,7 @@ def test_a_refusal_is_remembered_for_a_while_and_no_longer(
 
 def test_files_that_were_deleted_behind_our_back_heal(client: Client, drawings: list[Any]) -> None:
     urls = []
-    for number in range(20):
+    for number in range(4):
         upload(f"{number}.jpg", jpeg())
         urls.append(thumbnail_url(f"{number}.jpg", "30x20"))
     before = [client.get(url).content for url in urls]
@@ -157,7 +160,33 @@ def test_files_that_were_deleted_behind_our_back_heal(client: Client, drawings: 
     for file in directory.rglob("*.json"):
         file.write_bytes(b'{"layout": 1}')
     assert [client.get(url).content for url in urls] == before
-    assert len(drawings) == 80
+    assert len(drawings) == 16
+
+
+def test_a_node_s_directory_may_be_deleted_while_it_serves(
+    client: Client, drawings: list[Any]
+) -> None:
+    upload(NAME, jpeg())
+    url = thumbnail_url(NAME, "30x20")
+    client.get(url)
+    shutil.rmtree(workshop.current().disk.directory)
+    assert [client.get(url).status_code for _ in range(2)] == [200, 200]
+    assert len(drawings) == 2
+
+
+def test_a_replacement_in_a_transaction_is_a_change_now_and_on_commit(
+    client: Client, transactional_db: None
+) -> None:
+    upload(NAME, jpeg("red"))
+    url = thumbnail_url(NAME, "30x20")
+    client.get(url)
+    table = workshop.current().table
+    place = table.index(slots.file("default", NAME))
+    with transaction.atomic():
+        upload(NAME, jpeg("blue"))
+        now = table.changed[place]
+        assert colour_of(client.get(url).content)[2] > 200
+    assert table.changed[place] > now
 
 
 def test_conditions_are_answered_without_a_body(client: Client) -> None:

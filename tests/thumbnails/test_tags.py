@@ -64,6 +64,12 @@ def test_with_alt_it_prints_an_img_with_the_size_that_it_will_have(photo: Any) -
     assert "width" not in render('{% thumbnail "a.jpg" "300x200" alt="" %}')
 
 
+def test_attributes_are_written_as_html_names_them() -> None:
+    img = markup.thumbnail("a.jpg", "30x", alt="", class_="x", data_id=7, hidden=True, title=None)
+    assert str(img).endswith(' alt="" class="x" data-id="7" hidden>')
+    assert "<" not in str(markup.thumbnail("a.jpg", "30x", alt="<b>"))[1:]
+
+
 def test_under_a_name_it_is_an_object(photo: Any) -> None:
     source = (
         '{% thumbnail photo.image "300x" as t %}{{ t.width }} {{ t.height }} {{ t.url }} {{ t }}'
