@@ -13,9 +13,6 @@ __all__ = ["scaled"]
 
 GAP = 3.0
 """Pixels to one of the result that averaging leaves to the filter: at 2, more can be seen to be lost."""
-HALVED_FROM = 3.25
-"""The filter goes across first, over all rows: from here on the rows are halved before. It costs a
-thousandth of likeness; to halve the columns, too, would cost three."""
 SUPPORT = 3.0
 """Of the Lanczos filter, in pixels of the result."""
 BAND_PIXELS = 2**18
@@ -27,19 +24,14 @@ def scaled(image: Image.Image, box: Box, size: tuple[int, int]) -> Image.Image:
     What can't be filtered as it is (palettes, 16 bits, transparency) is converted band by band.
     """
     box = (max(0.0, box[0]), max(0.0, box[1]), min(image.width, box[2]), min(image.height, box[3]))
-    across = max(1, int((box[2] - box[0]) / size[0] / GAP))
-    rows = (box[3] - box[1]) / size[1]
-    down = max(2 if rows >= HALVED_FROM else 1, int(rows / GAP))
     if _is_filterable(image):
         if image.size == size and box == (0.0, 0.0, float(size[0]), float(size[1])):
             return image.copy()
-        if across == down == 1:
-            return image.resize(size, Image.Resampling.LANCZOS, box)
+        return image.resize(size, Image.Resampling.LANCZOS, box, reducing_gap=GAP)
+    across = max(1, int((box[2] - box[0]) / size[0] / GAP))
+    down = max(1, int((box[3] - box[1]) / size[1] / GAP))
     outer = _with_margin(image, box, size)
-    if _is_filterable(image):
-        small = image.reduce((across, down), outer)
-    else:
-        small = _reduced(image, outer, across, down)
+    small = _reduced(image, outer, across, down)
     inner = (
         (box[0] - outer[0]) / across,
         (box[1] - outer[1]) / down,
