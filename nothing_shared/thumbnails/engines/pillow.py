@@ -58,7 +58,7 @@ class PillowEngine:
         source.seek(0)
         with _judged(header.format):
             image = reader(source)
-            _believe(image, header)
+            header.check_size(*image.size)
             frames = image.n_frames if header.format in ("avif", "heic") else header.frames
             loop = image.info.get("loop", 0)
             width, height = image.size
@@ -81,7 +81,7 @@ class PillowEngine:
                     except EOFError:
                         return
                 image.load()
-                _believe(image, header)
+                header.check_size(*image.size)
                 duration = image.info.get("duration", 100)
             duration = int(duration) if isinstance(duration, (int, float)) else 100
             yield Frame(image, picture, across, down, duration)
@@ -136,15 +136,6 @@ def _reader(format: str) -> Any:
         raise UnsupportedPicture(
             f"the source is {format.upper()}, which takes: pip install 'nothing-shared[{extra}]'"
         ) from failure
-
-
-def _believe(image: Image.Image, header: Header) -> None:
-    """Raise if the picture has become larger than its header claims."""
-    if image.width > header.width or image.height > header.height:
-        raise CorruptPicture(
-            f"the picture has {image.width} x {image.height} pixels, and its header claims "
-            f"{header.width} x {header.height}."
-        )
 
 
 def _draft(image: Any, scale: float) -> tuple[float, float]:

@@ -112,14 +112,7 @@ class VipsEngine:
 def _loaded(data: bytes, header: Header, options: dict[str, Any]) -> Any:
     load = getattr(pyvips.Image, LOADERS[header.format])
     image = load(data, access="sequential", fail_on="truncated", **options)
-    size, claimed = (image.width, image.height), (header.width, header.height)
-    if header.format in HEIF:  # libheif turns pictures upright by itself
-        size, claimed = (min(size), max(size)), (min(claimed), max(claimed))
-    if size[0] > claimed[0] or size[1] > claimed[1]:
-        raise CorruptPicture(
-            f"the picture has {image.width} x {image.height} pixels, and its header claims "
-            f"{header.width} x {header.height}."
-        )
+    header.check_size(image.width, image.height)
     return image
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nothing_shared.thumbnails.errors import CorruptPicture
+
 __all__ = ["Header"]
 
 
@@ -27,3 +29,17 @@ class Header:
     @property
     def pixels(self) -> int:
         return self.width * self.height
+
+    def check_size(self, width: int, height: int) -> None:
+        """Raise :class:`CorruptPicture` if a decoder found a larger picture than this claims.
+
+        Some decoders turn AVIF and HEIC upright by themselves.
+        """
+        found, claimed = (width, height), (self.width, self.height)
+        if self.format in ("avif", "heic"):
+            found, claimed = (min(found), max(found)), (min(claimed), max(claimed))
+        if found[0] > claimed[0] or found[1] > claimed[1]:
+            raise CorruptPicture(
+                f"the picture has {width} x {height} pixels, and its header claims "
+                f"{self.width} x {self.height}."
+            )
