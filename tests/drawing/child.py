@@ -1,4 +1,7 @@
-"""Draw in a process of its own, and tell what became of it, of its memory and of its time."""
+"""Draw in a process of its own, and tell what became of it, of its memory and of its time.
+
+``python -m tests.drawing.child`` has everything imported and no threads; it forks for each file.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import json
 import os
 import select
 import signal
+import subprocess
+import sys
 import time
 import warnings
 from collections.abc import Iterable, Iterator
@@ -14,11 +19,10 @@ from pathlib import Path
 
 from nothing_shared.thumbnails.drawing import draw
 from nothing_shared.thumbnails.errors import ThumbnailError
-from nothing_shared.thumbnails.limits import DEFAULT_LIMITS, Limits
 from nothing_shared.thumbnails.specs import parse
 from tests.drawing.pictures import encoded, scene
 
-__all__ = ["Fate", "draw_in_a_child", "fates", "warm_up"]
+__all__ = ["Fate", "fates"]
 
 PATIENCE = 60.0
 
@@ -41,17 +45,28 @@ def warm_up() -> None:
 
 
 def fates(
-    files: Iterable[tuple[str, bytes, str]],
-    spec: str = "400x300 cover",
-    limits: Limits = DEFAULT_LIMITS,
+    files: Iterable[tuple[str, bytes, str]], spec: str = "400x300 cover"
 ) -> Iterator[tuple[str, str, Fate]]:
     """Yield name, what is allowed, and what became of each file."""
+    command = [sys.executable, "-m", "tests.drawing.child", spec]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for name, data, allowed in files:
+            process.stdin.write(len(data).to_bytes(4, "big") + data)
+            process.stdin.flush()
+            yield name, allowed, Fate(*json.loads(process.stdout.readline()))
+        process.stdin.close()
+
+
+def main() -> None:
     warm_up()
-    for name, data, allowed in files:
-        yield name, allowed, draw_in_a_child(data, spec, limits)
+    while length := sys.stdin.buffer.read(4):
+        data = sys.stdin.buffer.read(int.from_bytes(length, "big"))
+        print(json.dumps(draw_in_a_child(data, sys.argv[1])), flush=True)
 
 
-def draw_in_a_child(data: bytes, spec: str, limits: Limits = DEFAULT_LIMITS) -> Fate:
+def draw_in_a_child(data: bytes, spec: str) -> tuple[object, ...]:
     """A crash is an outcome (``signal 11``), and so is a hang (``hung``)."""
     reading, writing = os.pipe()
     pid = os.fork()
@@ -59,7 +74,7 @@ def draw_in_a_child(data: bytes, spec: str, limits: Limits = DEFAULT_LIMITS) -> 
         os.close(reading)
         warnings.simplefilter("ignore")  # Pillow's of damaged EXIF
         try:
-            os.write(writing, json.dumps(_drawn(data, spec, limits)).encode())
+            os.write(writing, json.dumps(_drawn(data, spec)).encode())
         finally:
             os._exit(0)
     os.close(writing)
@@ -71,17 +86,17 @@ def draw_in_a_child(data: bytes, spec: str, limits: Limits = DEFAULT_LIMITS) -> 
         _, status = os.waitpid(pid, 0)
     finally:
         os.close(reading)
-    if not told:
-        return Fate("hung" if not ready else f"signal {status & 127}", 0, 0.0, 0)
-    return Fate(*json.loads(told))
+    if told:
+        return tuple(json.loads(told))
+    return ("hung" if not ready else f"signal {status & 127}", 0, 0.0, 0)
 
 
-def _drawn(data: bytes, spec: str, limits: Limits) -> tuple[str, int, float, int, str]:
+def _drawn(data: bytes, spec: str) -> tuple[str, int, float, int, str]:
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # resets the peak
     before, begun = _memory("VmRSS"), time.process_time()
     status, message = 200, ""
     try:
-        draw(data, parse(spec), limits)
+        draw(data, parse(spec))
         outcome = "drawn"
     except ThumbnailError as error:
         outcome, status, message = type(error).__name__, error.status, str(error)
@@ -93,3 +108,7 @@ def _drawn(data: bytes, spec: str, limits: Limits) -> tuple[str, int, float, int
 def _memory(name: str) -> int:
     text = Path("/proc/self/status").read_text(encoding="ascii")
     return int(text.partition(f"{name}:")[2].split()[0]) * 1024
+
+
+if __name__ == "__main__":
+    main()
