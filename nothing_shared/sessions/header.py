@@ -33,6 +33,7 @@ KIND = 0b0000_0011
 COMPRESSED = 0b0000_0100
 SEALED = 0b0000_1000
 BROWSER_LENGTH = 0b0001_0000
+BOUND = 0b0010_0000
 
 
 class Kind(IntEnum):
@@ -73,6 +74,11 @@ class Header(NamedTuple):
         return bool(self.flags & SEALED)
 
     @property
+    def is_bound(self) -> bool:
+        """Whether it is data of somebody who was signed in, and so nothing without their login."""
+        return bool(self.flags & BOUND)
+
+    @property
     def is_browser_length(self) -> bool:
         return bool(self.flags & BROWSER_LENGTH)
 
@@ -81,8 +87,8 @@ class Header(NamedTuple):
         return self._replace(flags=self.flags | sealed * SEALED | compressed * COMPRESSED)
 
 
-def flags_of(kind: Kind, *, is_browser_length: bool = False) -> int:
-    return kind | is_browser_length * BROWSER_LENGTH
+def flags_of(kind: Kind, *, is_browser_length: bool = False, is_bound: bool = False) -> int:
+    return kind | is_browser_length * BROWSER_LENGTH | is_bound * BOUND
 
 
 def pack(header: Header, key_id: int) -> bytes:

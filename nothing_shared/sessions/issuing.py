@@ -38,6 +38,7 @@ class Issuing:
     age: float
     is_browser_length: bool
     generation: int
+    is_signed_in: bool = False
 
     def line(self, *, split: bool) -> Line:
         """Return the session's new tokens; an old one stays where a new one would say the same."""
@@ -45,6 +46,7 @@ class Issuing:
 
     def _split(self) -> Line:
         login, data = split(self.content)
+        self.is_signed_in = bool(login)
         main = self._token(Kind.LOGIN, login) if login else None
         if main is not None and not data:
             return Line(main)
@@ -75,7 +77,11 @@ class Issuing:
         old = old or self._old(kind)
         packed = pack(content, self.serializer.dumps)
         header = Header(
-            flags_of(kind, is_browser_length=self.is_browser_length),
+            flags_of(
+                kind,
+                is_browser_length=self.is_browser_length,
+                is_bound=kind is Kind.DATA and self.is_signed_in,
+            ),
             self.sid,
             self.born,
             self.now,
@@ -97,6 +103,7 @@ class Issuing:
             old.is_of_newest_key
             and old.header.generation == header.generation
             and old.header.is_browser_length == header.is_browser_length
+            and old.header.is_bound == header.is_bound
             and limits.is_near(old.header, header.expires)
             and not limits.is_due(old.header, header.issued)
         )

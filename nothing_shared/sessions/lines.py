@@ -53,7 +53,10 @@ class Line:
 
 
 def open_line(key: str, codec: Codec, is_alive: Callable[[Header], bool]) -> Line:
-    """Open a session key; raises BadToken. Data of another session than the login's is left out."""
+    """Open a session key; raises BadToken. Data of another session than the login's is left out.
+
+    So is data whose login is missing: who signs in next is somebody else, perhaps.
+    """
     main = data = None
     for text in key.split(JOINT, 2)[:2]:
         token = _opened(text, codec, is_alive)
@@ -66,6 +69,8 @@ def open_line(key: str, codec: Codec, is_alive: Callable[[Header], bool]) -> Lin
     if main is not None and (
         main.header.kind is Kind.WHOLE or (data and data.header.sid != main.header.sid)
     ):
+        data = None
+    if main is None and data is not None and data.header.is_bound:
         data = None
     if main is None and data is None:
         raise BadToken("no token of this site")

@@ -1,16 +1,24 @@
 from __future__ import annotations
 
+import io
 import json
+from random import Random
 from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
-from django.test import AsyncClient, Client
+from django.core.handlers.asgi import ASGIHandler, ASGIRequest
+from django.test import AsyncClient, AsyncRequestFactory, Client
 
+from nothing_shared.sessions import upkeep
+from nothing_shared.sessions.backends.signed_cookies import SessionStore
 from nothing_shared.sessions.middleware import SessionMiddleware
+from nothing_shared.sessions.models import Revocation
+from tests.sessions import views
 from tests.sessions.browser import Browser
+from tests.sessions.mutations import MUTATIONS
 
 LOGIN, DATA = "sessionid", "sessionid_data"
 
@@ -51,6 +59,18 @@ def test_what_was_put_before_a_sign_in_is_there_after_it(browser: Browser, ada: 
     put(browser, cart=[1, 2])
     browser.post("/in/", user="ada")
     assert (user(browser), content(browser)) == ("ada", {"cart": [1, 2]})
+
+
+def test_data_without_its_login_is_nothing_whoever_signs_in_next(
+    browser: Browser, ada: User
+) -> None:
+    User.objects.create(username="ben")
+    browser.post("/in/", user="ada")
+    put(browser, private="ada's")
+    del browser.cookies[LOGIN]
+    assert (user(browser), content(browser)) == ("", {})
+    browser.post("/in/", user="ben")
+    assert (user(browser), content(browser)) == ("ben", {})
 
 
 def test_a_sign_out_takes_both_cookies_along(browser: Browser, ada: User) -> None:
@@ -145,7 +165,6 @@ def test_a_write_in_a_session_that_was_ended_elsewhere_is_a_400(
     other.cookies = dict(browser.cookies)
 
     ended = False
-    from tests.sessions import views
 
     def end_first(request: Any) -> Any:
         nonlocal ended
@@ -196,8 +215,6 @@ def test_the_async_test_client_does_as_well(site: Any, ada: User) -> None:
 
 
 def test_the_joined_key_of_both_cookies_is_a_session_key(browser: Browser, ada: User) -> None:
-    from nothing_shared.sessions.backends.signed_cookies import SessionStore
-
     browser.post("/in/", user="ada")
     put(browser, colour="green")
     store = SessionStore("~".join([browser.cookies[LOGIN], browser.cookies[DATA]]))
@@ -236,3 +253,79 @@ def test_the_middleware_refuses_another_engine(settings: Any) -> None:
     settings.SESSION_ENGINE = "django.contrib.sessions.backends.db"
     with pytest.raises(ImproperlyConfigured, match="SESSION_ENGINE"):
         SessionMiddleware(lambda request: None)
+
+
+EVIL_NAMES = ["\u2000__Host-s", "\u0085__Host-s", "\xa0__Host-s", '"__Host-s"', ""]
+
+
+@pytest.mark.parametrize("name", EVIL_NAMES)
+def test_no_other_hosts_cookie_passes_for_the_sessions(
+    site: Any, browser: Browser, ada: User, name: str
+) -> None:
+    site.SESSION_COOKIE_NAME, site.SESSION_COOKIE_SECURE = "__Host-s", True
+    browser.post("/in/", user="ada")
+    evil = f"{name}={browser.cookies['__Host-s']}"
+    latin = evil.encode().decode("latin-1")  # as servers hand on the bytes of a header
+    answer = browser.send("GET", "/", None, {"cookie": latin})
+    assert json.loads(answer.text)["user"] == ""
+
+
+def test_a_session_that_was_slipped_in_beside_the_real_one_signs_nobody_in(
+    browser: Browser, ada: User
+) -> None:
+    User.objects.create(username="mallory")
+    mallory = Browser(is_async=browser.is_async)
+    mallory.post("/in/", user="mallory")
+    browser.post("/in/", user="ada")
+    mine, theirs = browser.cookies[LOGIN], mallory.cookies[LOGIN]
+    for header in (f"{LOGIN}={mine}; {LOGIN}={theirs}", f"{LOGIN}={theirs}; {LOGIN}={mine}"):
+        answer = browser.send("GET", "/", None, {"cookie": header})
+        assert json.loads(answer.text)["user"] == ""
+    twice = browser.send("GET", "/", None, {"cookie": f"{LOGIN}={mine}; {LOGIN}={mine}"})
+    assert json.loads(twice.text)["user"] == "ada"
+
+
+def test_cookies_in_several_headers_are_read_as_one(site: Any, ada: User) -> None:
+    """HTTP/2 splits them, and Django 5.2 joins them with a comma."""
+    browser = Browser(is_async=True)
+    browser.post("/in/", user="ada")
+    put(browser, colour="green")
+    request = AsyncRequestFactory().get("/")
+    request.scope["headers"] = [
+        (b"cookie", b"theme=dark"),
+        *((b"cookie", f"{name}={value}".encode()) for name, value in browser.cookies.items()),
+    ]
+    request = ASGIRequest(request.scope, io.BytesIO())
+    answer = async_to_sync(ASGIHandler().get_response_async)(request)
+    assert json.loads(answer.content) | {"sid": ""} == {
+        "user": "ada",
+        "content": {"colour": "green"},
+        "sid": "",
+    }
+
+
+def test_no_mutated_cookie_signs_anybody_in_or_costs_an_error(browser: Browser, ada: User) -> None:
+    browser.post("/in/", user="ada")
+    put(browser, colour="green")
+    random = Random(5)
+    good = dict(browser.cookies)
+    for number in range(240):
+        mutate, name = MUTATIONS[number % len(MUTATIONS)], (LOGIN, DATA)[number % 2]
+        other = good[DATA if name == LOGIN else LOGIN]
+        mutant = mutate(good[name], other, random)
+        header = "; ".join(f"{key}={value}" for key, value in {**good, name: mutant}.items())
+        answer = browser.send("GET", "/", None, {"cookie": header.encode().decode("latin-1")})
+        assert answer.status == 200, (mutate, mutant)
+        said = json.loads(answer.text)
+        if mutant != good[name]:
+            assert said["user"] == ("" if name == LOGIN else "ada")
+            assert said["content"] == {}, "data without its login is nobody's"
+
+
+def test_old_revocations_leave_with_the_nodes_agent(site: Any, ada: User) -> None:
+    browser = Browser()
+    browser.post("/in/", user="ada")
+    browser.post("/out/")
+    Revocation.objects.update(expires=1)
+    upkeep._purge()
+    assert not Revocation.objects.exists()
