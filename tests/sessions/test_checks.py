@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -24,8 +25,10 @@ def sound(settings: Any) -> Any:
     return settings
 
 
-def ids(**options: Any) -> list[str]:
-    found = run_checks(tags=["nothing_shared"], include_deployment_checks=True, **options)
+def ids(databases: Sequence[str] = ()) -> list[str]:
+    found = run_checks(
+        tags=["nothing_shared"], include_deployment_checks=True, databases=list(databases)
+    )
     ours = [message for message in found if str(message.id).startswith("nothing_shared_sessions.")]
     assert all(message.hint for message in ours)
     return [str(message.id).partition(".")[2] for message in ours]
