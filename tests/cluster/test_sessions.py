@@ -205,6 +205,22 @@ def test_a_killed_node_signs_nobody_out(lone_site: Cluster) -> None:
     assert there(f"visit('/', {cookies!r})") == [200, cookies]
 
 
+def test_nodes_killed_amid_their_writes_sign_nobody_out_and_nobody_in(lone_site: Cluster) -> None:
+    survivor = worker_of(lone_site, "z")
+    staying, leaving = [], []
+    for number in range(4):
+        node = worker_of(lone_site, f"n{number}")
+        staying.append(sign_in(node))
+        leaving.append(sign_in(node, "ben"))
+        sign_out(node, leaving[-1])
+        node.start("while True: visit('/out/', visit('/in/', {}, user='ben')[1], really='yes')")
+        assert who(node, staying[-1]) == "ada", "it is at work"
+        node.kill()
+        assert [who(survivor, cookies) for cookies in staying] == ["ada"] * len(staying)
+        for cookies in leaving:
+            wait_until(partial(is_out, survivor, cookies))
+
+
 def test_a_worker_that_is_killed_between_a_sign_outs_commit_and_its_news_signs_out_all_the_same(
     make_site: Callable[..., Cluster],
 ) -> None:
