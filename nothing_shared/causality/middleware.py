@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_cache_control, patch_vary_headers
@@ -91,7 +92,7 @@ class _Received:
         to_come = positions.unknown() if response.streaming and self._unit.is_unsafe else ()
         self._unit.reader.floors.add(to_come)
         if to_come or self._is_news:
-            self._hand_out(response)
+            self._hand_out(response, is_open=bool(to_come))
             named = () if self._header is None else (self._options.ticket_header,)
             patch_vary_headers(response, ("Cookie", *named))
             patch_cache_control(response, private=True)
@@ -102,25 +103,28 @@ class _Received:
         unit = self._unit
         return bool(unit.changes or self._is_unread or unit.reader.has_news)
 
-    def _hand_out(self, response: HttpResponseBase) -> None:
+    def _hand_out(self, response: HttpResponseBase, *, is_open: bool) -> None:
         """Set a cookie of a new name in place of those that came, or the header, or both.
 
         Responses overtake each other: under one name, the last to arrive would win and the other's
         changes would be lost.
         """
-        made = carrying.outgoing(self._unit, is_unread=self._is_unread)
+        made = carrying.outgoing(self._unit, is_unread=self._is_unread or is_open)
         if self._header is not None:
             response.headers[self._options.ticket_header] = carrying.seal(made)
             if not self._names:
                 return
+        # Whoever gets the session's cookie must get this: a stale read of a session ends it.
+        domain, samesite = settings.SESSION_COOKIE_DOMAIN, settings.SESSION_COOKIE_SAMESITE or "Lax"
         for name in self._names:
-            response.delete_cookie(name, samesite="Lax")
+            response.delete_cookie(name, domain=domain, samesite=samesite)
         response.set_cookie(
             f"{self._options.ticket_name}_{secrets.token_hex(6)}",
             carrying.seal(made),
             # Positions hold for as long as a replica may lag.
             max_age=None if made.positions else int(carrying.lifetime()) + 1,
             httponly=True,
-            samesite="Lax",
+            samesite=samesite,
             secure=self._is_secure,
+            domain=domain,
         )

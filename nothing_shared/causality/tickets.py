@@ -6,6 +6,7 @@ import struct
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from itsdangerous import BadSignature, Signer
 
@@ -107,8 +108,12 @@ def encode(ticket: Ticket, signer: Signer) -> str:
     return signer.sign(urlsafe_b64encode(b"".join(parts)).rstrip(b"=")).decode()
 
 
+@lru_cache(maxsize=512)
 def decode(text: str, signer: Signer) -> Ticket:
-    """Raises BadTicket; nothing of an unsigned ticket is parsed."""
+    """Raises BadTicket; nothing of an unsigned ticket is parsed.
+
+    A client sends its ticket with each request, so the last ones are remembered.
+    """
     try:
         body = signer.unsign(text)
         data = urlsafe_b64decode(body + b"=" * (-len(body) % 4))
@@ -123,6 +128,8 @@ def decode(text: str, signer: Signer) -> Ticket:
 
 
 class _Reading:
+    __slots__ = ("_at", "_data")
+
     def __init__(self, data: bytes, at: int) -> None:
         self._data = data
         self._at = at

@@ -234,6 +234,10 @@ class Fleet:
         for replica in self.replicas:
             replica.close()
 
+    def close_pool(self) -> None:
+        for replica in self.replicas:
+            replica.close_pool()
+
     def close_if_unusable_or_obsolete(self) -> None:
         for replica in self.replicas:
             try:

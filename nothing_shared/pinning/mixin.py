@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db.backends.base.base import NO_DB_ALIAS, BaseDatabaseWrapper
 from django.db.utils import Error
 from django.utils.functional import cached_property
@@ -33,6 +34,12 @@ else:
     Base = object
 
 
+IDLE = 0
+"""libpq's word for a connection outside any transaction, whoever began it."""
+
+MOST_DOUBTS = 100
+
+
 class PinningMixin(Base):
     """Stand before a ``DatabaseWrapper``: ``class DatabaseWrapper(PinningMixin, postgis.DatabaseWrapper)``.
 
@@ -54,10 +61,24 @@ class PinningMixin(Base):
         """Statements that may have bound it: they were sent before it was known what they do."""
         given = settings_dict.get("REPLICAS")
         if given and alias != NO_DB_ALIAS:
+            self._refuse_cursors_of_others()
             self.fleet = Fleet(self, replicas_of(alias, given))
             self.autocommit = settings_dict["AUTOCOMMIT"]  # as it will be, once it is connected
             wiring.install()
             observe(self)  # now: replicas may answer before this is ever connected
+
+    def _refuse_cursors_of_others(self) -> None:
+        """Refuse to stand before a backend whose own way to make cursors would be passed over."""
+        owner = next(
+            kind
+            for kind in type(self).__mro__
+            if kind is not PinningMixin and "_cursor" in vars(kind)
+        )
+        if owner is not BaseDatabaseWrapper:
+            raise ImproperlyConfigured(
+                f"REPLICAS can't be used with {owner.__module__}: it prepares each cursor's session, which "
+                "nobody would do on a replica. Leave REPLICAS out."
+            )
 
     has_positions = True
     """With replicas or without: other processes that write or read the same database may have them."""
@@ -69,14 +90,20 @@ class PinningMixin(Base):
     # Connections ------------------------------------------------------------------------------
 
     def connect(self) -> None:
+        super().connect()
+        # What receivers of its signal do to the session, they do to the replicas' as well.
         self.is_bound = False
         self._in_doubt.clear()
-        super().connect()
 
     def close(self) -> None:
         if self.fleet is not None and not self.in_atomic_block:
             self.fleet.close()
         super().close()
+
+    def close_pool(self) -> None:
+        if self.fleet is not None:
+            self.fleet.close_pool()
+        super().close_pool()  # type: ignore[misc]
 
     def close_if_unusable_or_obsolete(self) -> None:
         super().close_if_unusable_or_obsolete()
@@ -141,6 +168,7 @@ class PinningMixin(Base):
             and not self.in_atomic_block
             and not self.is_bound
             and self.fleet is not None
+            and (self.connection is None or self.connection.info.transaction_status == IDLE)
             and self.fleet.database not in unit.reader.wrote
             and not primary.is_asked_for(self.alias)
         )
@@ -177,8 +205,10 @@ class PinningMixin(Base):
 
     def note_session(self, footprint: Footprint, sql: Any) -> None:
         """Keep to the primary from here on, if a statement leaves something behind on its session."""
-        if footprint.binds_session and not self.is_bound:
-            self._in_doubt.append(sql)
+        if not footprint.binds_session or self.is_bound or self.fleet is None:
+            return
+        self.is_bound = schema_for(self).is_complete or len(self._in_doubt) >= MOST_DOUBTS
+        self._in_doubt.append(sql)
 
     def _is_in_doubt(self) -> bool:
         """Find out whether what was sent has bound the session; True while nobody knows."""

@@ -49,7 +49,7 @@ class Replica:
         primary = self._primary
         wrapper = self._wrapper
         if wrapper is None or wrapper.settings_dict["NAME"] != primary.settings_dict["NAME"]:
-            self.close()
+            self.close_pool()
             settings = settings_of(primary.settings_dict, self._options)
             wrapper = self._wrapper = type(primary)(settings, self.alias)
             wrapper.validate_thread_sharing = primary.validate_thread_sharing  # type: ignore[method-assign]
@@ -146,6 +146,11 @@ class Replica:
             except Error:
                 self._wrapper.connection = None
 
+    def close_pool(self) -> None:
+        self.close()
+        if self._wrapper is not None:
+            self._wrapper.close_pool()  # type: ignore[attr-defined]
+
     def close_if_unusable_or_obsolete(self) -> None:
         if self._wrapper is not None:
             self._wrapper.close_if_unusable_or_obsolete()
@@ -161,6 +166,9 @@ def settings_of(primary: dict[str, Any], options: ReplicaSettings) -> dict[str, 
         name: value for name, value in primary["OPTIONS"].items() if name not in FOR_PRIMARIES
     }
     own = {"connect_timeout": pinning_settings().connect_timeout, **inherited, **options.options}
+    if own.get("pool"):  # which waits by itself for a connection
+        pool = own["pool"] if isinstance(own["pool"], dict) else {}
+        own["pool"] = {"timeout": own["connect_timeout"], **pool}
     settings = {**primary, "OPTIONS": own}
     del settings["REPLICAS"]
     for name in ("host", "port", "user", "password"):

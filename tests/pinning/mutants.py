@@ -106,7 +106,7 @@ def tickets_without_positions(stack: ExitStack) -> None:
 
 
 def flushed_instead_of_inserted(stack: ExitStack) -> None:
-    flushed = "SELECT (pg_catalog.pg_current_wal_flush_lsn() - '0/0')::bigint"
+    flushed = postgresql.INSERTED.replace("pg_current_wal_insert_lsn", "pg_current_wal_flush_lsn")
     stack.enter_context(patch.object(postgresql, "INSERTED", flushed))
 
 

@@ -17,11 +17,13 @@ from nothing_shared.node.positions import Position
 __all__ = ["PostgreSQL", "end_of_record", "folded"]
 
 IDENTITY = """
-SELECT s.system_identifier, i.wal_block_size, i.bytes_per_wal_segment
+SELECT s.system_identifier, i.wal_block_size, i.bytes_per_wal_segment, pg_catalog.pg_backend_pid()
 FROM pg_catalog.pg_control_system() s, pg_catalog.pg_control_init() i
 """
-TIMELINE = "SELECT substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), 1, 8)"
-INSERTED = "SELECT (pg_catalog.pg_current_wal_insert_lsn() - '0/0')::bigint"
+INSERTED = """
+SELECT (lsn - '0/0')::bigint, substr(pg_catalog.pg_walfile_name(lsn), 1, 8)
+FROM pg_catalog.pg_current_wal_insert_lsn() AS lsn
+"""
 
 # The receiver's timeline is for roles that may read all statistics; it is there while the standby
 # streams. The last restart point's is for everybody, and behind: that asks the primary too often
@@ -42,6 +44,8 @@ class Identity:
     system: int
     block: int
     segment: int
+    is_pooled: bool
+    """Whether a pooler answers for the server, and may give each transaction to another."""
 
 
 def folded(identifier: int) -> int:
@@ -67,20 +71,18 @@ class PostgreSQL:
 
     def __init__(self) -> None:
         self._identities: WeakKeyDictionary[Any, Identity] = WeakKeyDictionary()
-        self._timelines: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
 
     def of_primary(self, raw: Any) -> Position:
-        identity, timeline = self._identity(raw), self._timelines.get(raw)
-        if timeline is None:  # it stays: a server that comes to another has ended its connections
-            timeline = self._timelines[raw] = int(_one(raw, TIMELINE)[0], 16)
-        (lsn,) = _one(raw, INSERTED)
-        return Position(
-            identity.system, timeline, end_of_record(lsn, identity.block, identity.segment)
-        )
+        identity = self._identity(raw)
+        lsn, timeline = _one(raw, INSERTED)
+        end = end_of_record(lsn, identity.block, identity.segment)
+        return Position(identity.system, int(timeline, 16), end)
 
     def of_replica(self, raw: Any) -> Position:
         identity = self._identity(raw)
         in_recovery, lsn, timeline = _one(raw, REPLAYED)
+        if identity.is_pooled:  # the next statement may be another server's
+            return Position(identity.system, 0, 0)
         if not in_recovery:  # it was promoted
             return self.of_primary(raw)
         return Position(identity.system, timeline or 0, lsn or 0)
@@ -103,8 +105,10 @@ class PostgreSQL:
     def _identity(self, raw: Any) -> Identity:
         known = self._identities.get(raw)
         if known is None:
-            system, block, segment = _one(raw, IDENTITY)
-            known = self._identities[raw] = Identity(folded(system), block, segment)
+            system, block, segment, pid = _one(raw, IDENTITY)
+            is_pooled = pid != raw.info.backend_pid
+            known = Identity(folded(system), block, segment, is_pooled)
+            self._identities[raw] = known
         return known
 
 
