@@ -48,7 +48,7 @@ class Floors:
         if known is None:
             return None
         floor = known.get(ALL)
-        for table in known if tables is None else tables:
+        for table in tuple(known) if tables is None else tables:  # another thread may add
             position = known.get(table)
             if position is not None:
                 floor = position if floor is None else later(floor, position)

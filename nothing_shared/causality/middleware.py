@@ -101,7 +101,8 @@ class _Received:
     @property
     def _is_news(self) -> bool:
         unit = self._unit
-        return bool(unit.changes or self._is_unread or unit.reader.has_news)
+        reader = unit.reader
+        return bool(unit.changes or reader.changes or self._is_unread or reader.has_news)
 
     def _hand_out(self, response: HttpResponseBase, *, is_open: bool) -> None:
         """Set a cookie of a new name in place of those that came, or the header, or both.

@@ -67,6 +67,8 @@ class Statement:
         self.loose: set[str] = set()
         """Known names anywhere else: a column of that name, or a table in disguise."""
         self.outermost_sources = 0
+        self.names_strangers = False
+        """Whether it reads what is no table or view that is known: a sequence, a temporary table."""
         self.reads_unknown = self.writes_unknown = self.makes_table = self.is_upsert = False
         self.wheres: list[int] = []
         """Where the outermost statement has a WHERE."""
@@ -213,7 +215,7 @@ class Statement:
         elif self.schema.is_relation(name):
             self._note_table(names, "" if reads else frame.verb)
         elif not (is_function or (reads and self._is_cte(names))):
-            self.reads_unknown = True
+            self.reads_unknown = self.names_strangers = True
             self.writes_unknown |= not reads
 
     def _note_table(self, names: tuple[str, ...], verb: str) -> None:

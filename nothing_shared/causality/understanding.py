@@ -117,7 +117,7 @@ def footprint_of(tokens: list[str], text: str, schema: Schema) -> Footprint:
         reads_unknown=reads_unknown,
         writes_unknown=writes_unknown,
         placeholders=placeholders.total if read_rows or written_rows else 0,
-        is_replicable=not is_write and can_answer(tokens),
+        is_replicable=not is_write and not statement.names_strangers and can_answer(tokens),
         binds_session=statement.writes_unknown or binds_session(tokens),
     )
 

@@ -70,7 +70,7 @@ class Choosing:
     # Statements -------------------------------------------------------------------------------
 
     def _execute_with_wrappers(self, sql: Any, params: Any, many: bool, executor: Any) -> Any:
-        if many or type(sql) is not str or not sql.startswith(QUERIES):
+        if many or type(sql) is not str or not sql[:8].upper().startswith(QUERIES):
             self._bind()  # connected, it can tell its session to whoever notes what is written
         return super()._execute_with_wrappers(sql, params, many, executor)  # type: ignore[misc]
 

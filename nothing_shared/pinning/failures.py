@@ -31,6 +31,9 @@ ONLY_PRIMARY = frozenset(
     (
         "0A000",  # feature_not_supported: not in recovery
         "3F000",  # invalid_schema_name, and what else may not have been replayed yet
+        "22P02",  # invalid_text_representation: an enum's new label, for one
+        "3D000",
+        "42501",  # insufficient_privilege, of the role that reads there
         "42703",
         "42704",
         "42883",

@@ -13,6 +13,7 @@ from nothing_shared.causality.scopes import Scope
 from nothing_shared.locks import LockTimeout
 from nothing_shared.node import process, slots
 from nothing_shared.node.positions import UNKNOWN, Cells, Position, Positions, later
+from nothing_shared.node.table import ChangeTable
 from nothing_shared.pinning.conf import ReplicaSettings, pinning_settings
 from nothing_shared.pinning.errors import StalePrimary
 from nothing_shared.pinning.replica import Replica
@@ -56,16 +57,18 @@ class Fleet:
     def replica_for(
         self, unit: Scope, tables: Tables, *, without: Collection[Replica] = ()
     ) -> Replica | None:
-        """Return a replica that has replayed what this unit of work must see of these tables.
-
-        Raises StalePrimary where the primary has not seen that either.
-        """
-        known = process.current().table.positions
-        if known is not self._positions:
-            self._enter(known)
+        """Return a replica that has replayed what this unit of work must see of these tables."""
+        table = process.current().table
+        known = table.positions
+        if known is not self._positions and not self._enter(table):
+            return None
         read = self._reads.get(tables) or self._note(known, tables)
         if read is None:
             return None
+        if unit.may_fill and not table.leased():
+            unit.may_fill = (
+                False  # what changes meanwhile is not heard of; only the primary shows it
+            )
         chosen = self._chosen(unit)
         if (
             chosen is not None
@@ -105,9 +108,10 @@ class Fleet:
             found = self._search(unit, floor, without)
         if found is not None:
             self._judge_fills(unit, found, known, read)
-        elif own is not None:
-            self._refuse_stale(own)
-        return found
+            if own is not None and floor is not None and own[:2] != floor[:2]:
+                # Whatever of an older history has survived is in this one.
+                unit.reader.has_news |= unit.reader.floors.settle(self.slot, floor)
+        return found if found is not None and found.is_open else None
 
     def _search(
         self, unit: Scope, floor: Position | None, without: Collection[Replica] = ()
@@ -182,8 +186,8 @@ class Fleet:
         own = reader.floors.of(self.slot, read.named)
         return self._floor(known, read, own)
 
-    def _refuse_stale(self, own: Position) -> None:
-        """Refuse to read from a primary that was replaced by the one on which the client has written."""
+    def refuse_stale(self, own: Position) -> None:
+        """Refuse a primary that was replaced by the one on which the client has written."""
         history = self._primary.history()
         if _is_behind(history, own):  # the same address may lead to the new one by now
             self._primary.disconnect()
@@ -212,11 +216,16 @@ class Fleet:
             left.remove(drawn)
             yield drawn
 
-    def _enter(self, known: Positions) -> None:
+    def _enter(self, table: ChangeTable) -> bool:
         """Begin to keep positions in the change table of a node that is new to this connection."""
-        process.current().table.enter(self.slot)
-        self._positions = known
+        if table.positions.cells(self.slot, ()) is None:
+            try:
+                table.enter(self.slot)
+            except LockTimeout:
+                return False
+        self._positions = table.positions
         self._reads.clear()
+        return True
 
     def _note(self, known: Positions, tables: Tables) -> Read | None:
         named = None

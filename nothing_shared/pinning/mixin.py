@@ -96,9 +96,9 @@ class PinningMixin(Base):
         self._in_doubt.clear()
 
     def close(self) -> None:
+        super().close()
         if self.fleet is not None and not self.in_atomic_block:
             self.fleet.close()
-        super().close()
 
     def close_pool(self) -> None:
         if self.fleet is not None:
@@ -125,7 +125,7 @@ class PinningMixin(Base):
             with super().temporary_connection() as cursor:
                 yield cursor
         finally:
-            if not was_connected and self.fleet is not None:
+            if not was_connected:
                 self.disconnect()
 
     @cached_property
@@ -152,8 +152,22 @@ class PinningMixin(Base):
     def primary_cursor(self, name: str | None) -> Any:
         """Return a cursor of the driver's on the primary, connecting if need be."""
         self.reach()
+        self._refuse_stale()
         with self.wrap_database_errors:
             return self.create_cursor(name)
+
+    def _refuse_stale(self) -> None:
+        """Raise StalePrimary if this client has written on a later timeline than the primary's.
+
+        Not in a transaction, whose first statement may have to be another.
+        """
+        unit = SCOPE.get()
+        if self.fleet is None or unit is None or self.in_atomic_block or not unit.reader.floors:
+            return
+        own = unit.reader.floors.of(self.fleet.slot, None)
+        if own is not None and own != UNKNOWN:
+            self.fleet.refuse_stale(own)
+            self.ensure_connection()
 
     # Choosing ---------------------------------------------------------------------------------
 
@@ -230,6 +244,8 @@ class PinningMixin(Base):
         try:
             with self.wrap_database_errors:
                 position = self.positions.of_primary(raw)
+                if not raw.autocommit:  # it was idle, and is to stay so
+                    raw.rollback()
         except Error:
             return UNKNOWN
         self._history = raw, position[:2]
@@ -272,8 +288,4 @@ class PinningMixin(Base):
         """Return a raw connection to ask for what the database consists of, before there is one."""
         if self.fleet is None:
             return None
-        if self.look() != UNKNOWN:
-            return self.connection
-        unit = SCOPE.get()
-        replica = self.fleet.stand_in(unit, None) if unit is not None else None
-        return replica.wrapper.connection if replica is not None else None
+        return self.connection if self.look() != UNKNOWN else None

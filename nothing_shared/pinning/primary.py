@@ -10,11 +10,17 @@ from typing import Any, TypeVar, cast
 
 from asgiref.sync import iscoroutinefunction
 
+from nothing_shared.causality import scopes
+from nothing_shared.causality.reader import Reader
+
 __all__ = ["is_asked_for", "use_primary"]
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
-_asked: ContextVar[tuple[frozenset[str], ...]] = ContextVar("nothing_shared.primary", default=())
+_asked: ContextVar[tuple[tuple[Reader, frozenset[str]], ...]] = ContextVar(
+    "nothing_shared.primary", default=()
+)
+"""Who asked, and for which aliases. A block that never ends, in a dropped generator, asks for nobody else."""
 
 
 class use_primary:  # noqa: N801  (it reads as a function, as Django's ``override_settings`` does)
@@ -27,7 +33,7 @@ class use_primary:  # noqa: N801  (it reads as a function, as Django's ``overrid
         self._aliases = frozenset(aliases)
 
     def __enter__(self) -> None:
-        _asked.set((*_asked.get(), self._aliases))
+        _asked.set((*_asked.get(), (scopes.current().reader, self._aliases)))
 
     def __exit__(
         self,
@@ -57,4 +63,7 @@ class use_primary:  # noqa: N801  (it reads as a function, as Django's ``overrid
 
 def is_asked_for(alias: str) -> bool:
     asked = _asked.get()
-    return bool(asked) and any(not aliases or alias in aliases for aliases in asked)
+    if not asked:
+        return False
+    reader = scopes.current().reader
+    return any(who is reader and (not names or alias in names) for who, names in asked)

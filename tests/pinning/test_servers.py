@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from django.db import DataError, OperationalError, ProgrammingError, connections
+from django.db import DataError, OperationalError, ProgrammingError, transaction
 
 from nothing_shared.causality.schema import forget
 from nothing_shared.causality.scopes import current
@@ -220,10 +220,9 @@ def test_p13_a_commit_that_is_not_yet_in_the_log_is_seen(
 
 
 def asynchronously(name: str) -> None:
-    with connections[ALIAS].cursor() as cursor:
-        cursor.execute("BEGIN; SET LOCAL synchronous_commit = off")
-        cursor.execute("INSERT INTO shop_author (name) VALUES (%s)", [name])
-        cursor.execute("COMMIT")
+    with transaction.atomic(using=ALIAS):
+        execute("SET LOCAL synchronous_commit = off")
+        make(name)
 
 
 def test_a_server_that_fails_again_and_again_is_left_alone_for_longer_and_longer() -> None:

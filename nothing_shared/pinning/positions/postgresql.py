@@ -81,10 +81,10 @@ class PostgreSQL:
     def of_replica(self, raw: Any) -> Position:
         identity = self._identity(raw)
         in_recovery, lsn, timeline = _one(raw, REPLAYED)
-        if identity.is_pooled:  # the next statement may be another server's
+        # Behind a pooler the next statement may be another server's; and what follows nobody any more
+        # goes its own way.
+        if identity.is_pooled or not in_recovery:
             return Position(identity.system, 0, 0)
-        if not in_recovery:  # it was promoted
-            return self.of_primary(raw)
         return Position(identity.system, timeline or 0, lsn or 0)
 
     def wait(
