@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import IO, cast
@@ -31,6 +32,8 @@ from tests.drawing.similarity import pixels, reference, ssim
 TITLE = f"A photograph as a JPEG of {WIDTH} x {HEIGHT}: processor time, growth of memory, SSIM"
 OURS = "nothing_shared"
 MIB = 2**20
+LIBRARIES = {"sorl-thumbnail": "sorl", "easy-thumbnails": "easy_thumbnails"}
+"""Those that a test run does without."""
 BOUNDS = {"sorl-thumbnail": 0.33, "easy-thumbnails": 0.33, "sharp": 1.3, "pyvips": 1.1}
 
 
@@ -58,7 +61,9 @@ class Contender:
 def started() -> dict[str, Contender]:
     """Start everybody who is here."""
     commands = {
-        name: [sys.executable, "-m", "tests.benchmarks.thumbnailers", name] for name in PYTHON
+        name: [sys.executable, "-m", "tests.benchmarks.thumbnailers", name]
+        for name in PYTHON
+        if find_spec(LIBRARIES.get(name, "PIL"))
     }
     node = shutil.which("node")
     if (

@@ -28,7 +28,7 @@ def check(files: Iterable[tuple[str, bytes, str]], *, growth: int, seconds: floa
 
 
 def test_the_named_files_are_refused_or_drawn_at_once_and_in_8_megabytes() -> None:
-    """They cost others up to 62 seconds and 5.2 GB. On a quiet machine the most is 12 ms."""
+    """They cost others up to 62 seconds and 5.2 GB. The most that was seen is 20 ms."""
     assert check(named(), growth=8 * MIB, seconds=0.25) == 19
 
 
