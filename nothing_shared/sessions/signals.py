@@ -10,4 +10,4 @@ sessions_revoked = Signal()
 """Sessions were ended before their time. Arguments: ``name`` (of the :class:`Revocation`)."""
 
 session_refused = Signal()
-"""A cookie was not taken for a session. Arguments: ``reason`` ("forged", "expired" or "revoked")."""
+"""A cookie was not taken for a session. Arguments: ``reason`` ("forged or expired", or "revoked")."""

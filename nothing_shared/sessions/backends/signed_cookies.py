@@ -46,7 +46,6 @@ class SessionStore(SessionBase):
     def __init__(self, session_key: str | None = None) -> None:
         super().__init__(session_key)
         self._terms: Terms = terms()
-        self._now = wall.clock()
         self._line: Line | None = None
         self._generation: int | None = None
         self._withheld: str | None = None
@@ -103,16 +102,18 @@ class SessionStore(SessionBase):
         if not key:
             return None
         try:
-            line = memory.newest(open_line(key, self._terms.codec, self._is_alive), self._is_alive)
-            return line, line.content(self.serializer().loads)
+            opened = open_line(key, self._terms.codec, self._is_alive)
         except BadToken:
             return None
-        except Exception:
+        line = memory.newest(opened, self._is_alive)
+        try:
+            return line, line.content(self.serializer().loads)
+        except Exception:  # whatever a serializer raises
             logger.warning("a session was made with another serializer, and is not read")
             return None
 
     def _is_alive(self, header: Header) -> bool:
-        return self._terms.limits.is_alive(header, self._now)
+        return self._terms.limits.is_alive(header, wall.clock())
 
     def _is_revoked(self, line: Line, content: dict[str, Any]) -> bool:
         try:
@@ -135,7 +136,7 @@ class SessionStore(SessionBase):
             self._is_newer_known
             or (self.is_split and line.head.kind is Kind.WHOLE)
             or any(not token.is_of_newest_key for token in line.tokens)
-            or self._terms.limits.is_due(line.head, self._now)
+            or self._terms.limits.is_due(line.head, wall.clock())
         )
 
     def create(self) -> None:
