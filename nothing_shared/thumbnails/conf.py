@@ -22,6 +22,10 @@ def _are_formats(names: tuple[str, ...]) -> bool:
     return all(name in FORMATS for name in names)
 
 
+def _is_address(text: str) -> bool:
+    return not set(text) & set("\"'<>& \t\n")
+
+
 def _is_header(name: str) -> bool:
     return name in ("", "X-Accel-Redirect", "X-Sendfile")
 
@@ -49,7 +53,9 @@ class ThumbnailSettings:
         "a hash. URLs of their thumbnails may be kept for ever.",
     )
     base_url: str = option(
-        "", "What stands before the path of every URL: `https://thumbs.example.com`, a CDN's."
+        "",
+        "What stands before the path of every URL: `https://thumbs.example.com`, a CDN's.",
+        rule=("an address without spaces and quotes", _is_address),
     )
     former_keys: tuple[str, ...] = option(
         (),

@@ -22,6 +22,7 @@ logger = logging.getLogger("nothing_shared.thumbnails")
 
 MEDIA_TYPES = {"avif": "image/avif", "webp": "image/webp", "jpeg": "image/jpeg", "png": "image/png"}
 DENSITIES = (1.0, 2.0)
+PLAIN = (int, SafeString)
 LAZY = {"loading": "lazy", "decoding": "async"}
 
 
@@ -184,14 +185,20 @@ def _srcset(
     source: Source, variants: list[tuple[Spec, str]], format: str, options: ThumbnailSettings
 ) -> str:
     # A comma would end a candidate: it is the only letter of a path that has to be quoted here.
-    return ", ".join(
-        f"{url_of(source, _in_format(spec, format), options).replace(',', '%2C')} {descriptor}"
-        for spec, descriptor in variants
+    return SafeString(
+        ", ".join(
+            f"{url_of(source, _in_format(spec, format), options).replace(',', '%2C')} {descriptor}"
+            for spec, descriptor in variants
+        )
     )
 
 
 def _img(drawn: Thumbnail, attributes: dict[str, object]) -> SafeString:
-    known: dict[str, object] = {"src": drawn.url, "width": drawn.width, "height": drawn.height}
+    known: dict[str, object] = {
+        "src": SafeString(drawn.url),
+        "width": drawn.width,
+        "height": drawn.height,
+    }
     return SafeString(f"<img{_attributes(known | attributes)}>")
 
 
@@ -205,7 +212,11 @@ def _attributes(given: dict[str, object]) -> SafeString:
         if value is True:
             written.append(f" {shown}")
         else:
-            text = value if type(value) is int else conditional_escape(cast(str, value))
+            text = (
+                value
+                if type(value) in PLAIN or value == ""
+                else conditional_escape(cast(str, value))
+            )
             written.append(f' {shown}="{text}"')
     return SafeString("".join(written))
 
