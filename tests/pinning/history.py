@@ -117,7 +117,10 @@ def run(
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join()
+            while thread.is_alive():
+                thread.join(30.0)
+                told = sum(client.operations for client in clients)
+                print(f"{time.monotonic() - began:.0f} s: {told} operations", file=sys.stderr)
     account.operations = sum(client.operations for client in clients)
     account.seconds = time.monotonic() - began
     account.faults = misfortunes.happened

@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from importlib import import_module
 from multiprocessing.connection import Connection
 from typing import Any
@@ -82,11 +82,11 @@ def serve(site: dict[str, Any], interface: str, port: int, orders: Connection) -
 
     django.setup()
     spy.install()
-    if "mutant" in site:
-        import_module("tests.pinning.mutants").planted(site["mutant"]).__enter__()  # for good
     threading.Thread(target=obey, args=(orders,), daemon=True).start()
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    {"wsgi": serve_wsgi, "asgi": serve_asgi}[interface](port)
+    mutants = import_module("tests.pinning.mutants")
+    with mutants.planted(site["mutant"]) if "mutant" in site else nullcontext():
+        {"wsgi": serve_wsgi, "asgi": serve_asgi}[interface](port)
 
 
 def obey(orders: Connection) -> None:

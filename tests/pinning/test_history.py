@@ -24,14 +24,14 @@ def found() -> Iterator[Estate]:
 def test_p1_nobody_reads_older_than_they_have_written_whatever_befalls_the_servers(
     found: Estate,
 ) -> None:
-    account = play(found, operations=2000, seconds=8.0, seed=1)
+    account = play(found, operations=1500, seconds=6.0, seed=1)
     assert not account.violations, account
     assert account.tally["writes"]
     assert account.reads_of_replicas > 0
 
 
 def test_no_failure_of_a_replica_or_the_bus_is_one_of_a_client(found: Estate) -> None:
-    account = play(found, operations=1000, seconds=5.0, seed=2, kinds=OF_REPLICAS)
+    account = play(found, operations=800, seconds=4.0, seed=2, kinds=OF_REPLICAS)
     assert not account.violations, account
     assert not account.failures, account.failures[0]
 
