@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register as register_check
+from django.core.exceptions import ImproperlyConfigured
 
 from nothing_shared.causality.conf import causality_settings
 from nothing_shared.checks import TAG, settings_errors
@@ -74,8 +75,6 @@ def _port(replica: ReplicaSettings, inherited: str) -> str:
 
 
 def check_engines(**kwargs: Any) -> list[CheckMessage]:
-    from django.db import connections
-
     return [
         Error(
             f'DATABASES["{alias}"] has REPLICAS, and the ENGINE {database.get("ENGINE")!r} reads from none.',
@@ -83,8 +82,17 @@ def check_engines(**kwargs: Any) -> list[CheckMessage]:
             id="nothing_shared_pinning.E003",
         )
         for alias, database in databases().items()
-        if not hasattr(connections[alias], "has_replicas")
+        if not _knows_replicas(alias)
     ]
+
+
+def _knows_replicas(alias: str) -> bool:
+    from django.db import connections
+
+    try:
+        return hasattr(connections[alias], "has_replicas")
+    except ImproperlyConfigured:  # which says so itself
+        return True
 
 
 def check_clients(**kwargs: Any) -> list[CheckMessage]:
