@@ -12,8 +12,10 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import nullcontext, suppress
 from importlib import import_module
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from typing import Any
+from unittest.mock import patch
 
 from tests.pinning import spy
 from tests.servers import free_port
@@ -23,7 +25,9 @@ from tests.wait import wait_until
 __all__ = ["Node"]
 
 processes = multiprocessing.get_context("forkserver")
-processes.set_forkserver_preload(["tests.pinning.preloaded"])
+nursery = forkserver.ForkServer()
+"""Of our own: the one that all share may have been set up for other tests' site."""
+nursery.set_forkserver_preload(["tests.pinning.preloaded"])
 
 
 class Node:
@@ -37,7 +41,8 @@ class Node:
         self.process = processes.Process(
             target=serve, args=(site, interface, self.port, theirs), daemon=True
         )
-        self.process.start()
+        with patch.object(forkserver, "connect_to_new_process", nursery.connect_to_new_process):
+            self.process.start()
         theirs.close()
 
     def wait_until_ready(self) -> None:
