@@ -15,6 +15,7 @@ from nothing_shared.causality.tickets import (
     encode,
 )
 from nothing_shared.node.change import Change
+from nothing_shared.node.positions import Position, Reached
 from nothing_shared.signing import signer
 
 LONGEST_COOKIE = 3_500
@@ -24,7 +25,15 @@ change = st.builds(
     Change, st.lists(slot, max_size=20).map(tuple), st.integers(1, 2**63), st.just(())
 )
 carried = st.builds(Carried, change, st.integers(0, 2**32 - 1))
-ticket = st.builds(Ticket, st.lists(carried, max_size=12).map(tuple), st.integers(0, 2**32 - 1))
+word = st.integers(0, 2**32 - 1)
+position = st.builds(Position, word, word, st.integers(0, 2**64 - 1))
+reached = st.builds(Reached, word, position, st.lists(slot, max_size=20).map(tuple))
+ticket = st.builds(
+    Ticket,
+    st.lists(carried, max_size=12).map(tuple),
+    st.integers(0, 2**32 - 1),
+    st.lists(reached, max_size=12).map(tuple),
+)
 
 
 def made(slots: int, *, changes: int = 1, at: int = 100) -> Ticket:
