@@ -182,7 +182,7 @@ class PinningMixin(Base):
             and not self.in_atomic_block
             and not self.is_bound
             and self.fleet is not None
-            and (self.connection is None or self.connection.info.transaction_status == IDLE)
+            and (self.connection is None or self.connection.pgconn.transaction_status == IDLE)
             and self.fleet.database not in unit.reader.wrote
             and not primary.is_asked_for(self.alias)
         )
