@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-__all__ = ["BadToken", "SessionTooLarge"]
+__all__ = ["INTERRUPTED", "BadToken", "SessionTooLarge", "UnknownToken"]
+
+INTERRUPTED = (
+    "The request's session was ended before the request completed. The user may have signed out in a "
+    "concurrent request, for example."
+)
 
 
 class BadToken(Exception):
     """Not made by this site for this cookie, damaged, or of another version."""
+
+
+class UnknownToken(BadToken):
+    """Of a version or a key that this node doesn't know; another one may."""
 
 
 class SessionTooLarge(ValueError):

@@ -6,7 +6,7 @@ import struct
 from enum import IntEnum
 from typing import NamedTuple
 
-from nothing_shared.sessions.errors import BadToken
+from nothing_shared.sessions.errors import BadToken, UnknownToken
 
 __all__ = [
     "KEY_ID",
@@ -97,8 +97,10 @@ def pack(header: Header, key_id: int) -> bytes:
 
 def kind_of(raw: bytes) -> Kind:
     """Read, of bytes that nobody has verified, which of the derived keys they ask for."""
-    if len(raw) < SIZE or raw[0] != VERSION:
-        raise BadToken("not a token of this version")
+    if len(raw) < SIZE:
+        raise BadToken("too short for a token")
+    if raw[0] != VERSION:
+        raise UnknownToken("not a token of this version")
     number = raw[FLAGS] & KIND
     if number >= len(KINDS):
         raise BadToken("a token of no known kind")

@@ -58,6 +58,10 @@ class Jar:
         ours = (*chunk_names(name), *chunk_names(data_name(name)))
         return [known for known in ours if known in self._values]
 
+    def is_ambiguous(self, name: str) -> bool:
+        """Say whether the cookie of a login or of data came more than once."""
+        return any(len(self.values(known)) > 1 for known in (name, data_name(name)))
+
     def candidates(self, name: str) -> list[str]:
         """Return the distinct values of a cookie, joined where it came in chunks.
 

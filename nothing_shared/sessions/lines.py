@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Any
 
 from nothing_shared.sessions.errors import BadToken
@@ -59,8 +59,8 @@ def open_line(key: str, codec: Codec, is_alive: Callable[[Header], bool]) -> Lin
     """
     main = data = None
     for text in key.split(JOINT, 2)[:2]:
-        token = _opened(text, codec, is_alive)
-        if token is None:
+        token = codec.opened(text)
+        if token is None or not is_alive(token.header):
             continue
         if token.header.kind is Kind.DATA:
             data = data or token
@@ -77,30 +77,28 @@ def open_line(key: str, codec: Codec, is_alive: Callable[[Header], bool]) -> Lin
     return Line(main, data)
 
 
-def _opened(text: str, codec: Codec, is_alive: Callable[[Header], bool]) -> Token | None:
-    try:
-        token = codec.decode(text)
-    except BadToken:
-        return None
-    return token if is_alive(token.header) else None
+def choose(
+    texts: Sequence[str],
+    codec: Codec,
+    kinds: Container[Kind],
+    is_living: Callable[[Token], bool] = lambda token: True,
+) -> Token | None:
+    """Return the newest of several tokens that came in one place, if all that live are of one session.
 
-
-def choose(candidates: Iterable[str], codec: Codec) -> str | None:
-    """Return the newest of several cookies of one name, if all are of one session; else none of them.
-
-    Whoever may set a cookie for a parent domain could else slip in a session of their own.
+    Whoever may set a cookie for a parent domain could else slip in a session of their own. What is
+    no token of this place, or of a session that has ended, was left there by somebody else, or lately.
     """
-    found = list(candidates)
-    if len(found) < 2:
-        return found[0] if found else None
-    try:
-        tokens = [codec.decode(text.partition(JOINT)[0]) for text in found]
-    except BadToken:
+    found = [token for token in map(codec.opened, texts) if token and token.header.kind in kinds]
+    if _is_of_several(found):
+        found = [token for token in found if is_living(token)]
+    if not found or _is_of_several(found):
         return None
-    if len({(token.header.sid, token.header.kind) for token in tokens}) > 1:
-        return None
-    best, chosen = tokens[0], found[0]
-    for token, text in zip(tokens[1:], found[1:], strict=True):
+    best = found[0]
+    for token in found[1:]:
         if is_newer(token.header.counter, best.header.counter):
-            best, chosen = token, text
-    return chosen
+            best = token
+    return best
+
+
+def _is_of_several(tokens: Iterable[Token]) -> bool:
+    return len({token.header.sid for token in tokens}) > 1

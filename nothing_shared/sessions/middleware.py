@@ -19,19 +19,15 @@ from django.utils.http import http_date
 from nothing_shared.sessions import revocations, wall
 from nothing_shared.sessions.backends.signed_cookies import SessionStore
 from nothing_shared.sessions.conf import ENGINE, session_settings
+from nothing_shared.sessions.errors import INTERRUPTED
 from nothing_shared.sessions.header import Header, Kind
-from nothing_shared.sessions.jar import JOINT, Jar, chunks_of, data_name
+from nothing_shared.sessions.jar import JOINT, Jar, chunk_names, chunks_of, data_name
 from nothing_shared.sessions.lines import choose
 from nothing_shared.sessions.packing import USER
 from nothing_shared.sessions.terms import terms
 from nothing_shared.sessions.tokens import Token
 
 __all__ = ["SessionMiddleware"]
-
-INTERRUPTED = (
-    "The request's session was ended before the request completed. The user may have signed out in a "
-    "concurrent request, for example."
-)
 
 
 class SessionMiddleware(DjangosSessionMiddleware):
@@ -50,7 +46,7 @@ class SessionMiddleware(DjangosSessionMiddleware):
             )
 
     async def __acall__(self, request: HttpRequest) -> HttpResponse:
-        self.process_request(request)
+        await self._areceive(request)
         store: Any = request.session
         await store.prepare()
         answer = self.get_response(request)
@@ -59,9 +55,15 @@ class SessionMiddleware(DjangosSessionMiddleware):
         answered: HttpResponse = await sync_to_async(self.process_response)(request, response)
         return answered
 
+    async def _areceive(self, request: HttpRequest) -> None:
+        if Jar(_cookie_header(request)).is_ambiguous(settings.SESSION_COOKIE_NAME):
+            await sync_to_async(self.process_request)(request)  # the database may be asked
+        else:
+            self.process_request(request)
+
     def process_request(self, request: HttpRequest) -> None:
         jar = Jar(_cookie_header(request))
-        store: Any = self.SessionStore(_key_of(jar))
+        store: Any = self.SessionStore(self._key_of(jar))
         store.is_managed = True
         store.is_split = not _is_test_client(request)
         request.session = store
@@ -72,18 +74,45 @@ class SessionMiddleware(DjangosSessionMiddleware):
         jar = getattr(request, "_session_jar", None)
         if not isinstance(store, SessionStore) or jar is None:
             return response
-        accessed, empty = store.accessed, store.is_empty()
-        came = jar.names(settings.SESSION_COOKIE_NAME)
-        if response.status_code >= 500:
-            for sid, until in store.ended:  # what it did in its transaction may be undone
-                revocations.end_session(sid, until=until)
-        if empty and came and not store.is_withheld:
-            self._send({}, came, response)
+        accessed = store.accessed
+        if settings.SESSION_SAVE_EVERY_REQUEST:
+            store.items()  # nothing is made of a cookie that says nothing
+        empty, came = store.is_empty(), jar.names(settings.SESSION_COOKIE_NAME)
+        self._end_again(store, response)
+        if empty:
+            self._send({}, came if store.is_flushed else _forged(jar), response)
         elif response.status_code < 500 and not empty and self._is_to_be_saved(store):
             self._send(self._saved(store, jar), self._unused(store, came), response)
         if accessed:
             patch_vary_headers(response, ("Cookie",))
         return response
+
+    def _key_of(self, jar: Jar) -> str | None:
+        """Join the tokens that came into one session key; each counts in a place of its kind only."""
+        name = settings.SESSION_COOKIE_NAME
+        logins = [value.split(JOINT)[0] for value in jar.candidates(name)]
+        datas = [text for value in jar.candidates(name) for text in value.split(JOINT)[1:2]]
+        datas += [value for value in jar.candidates(data_name(name)) if JOINT not in value]
+        login = self._chosen(logins, (Kind.WHOLE, Kind.LOGIN))
+        if login is not None and len(datas) > 1:
+            datas = [text for text in datas if _sid_of(text) == _sid_of(login)]
+        return JOINT.join(filter(None, (login, self._chosen(datas, (Kind.DATA,))))) or None
+
+    def _chosen(self, texts: list[str], kinds: tuple[Kind, ...]) -> str | None:
+        codec = terms().codec
+        if len(texts) == 1:
+            return texts[0] if codec.claimed(texts[0]) in (None, *kinds) else None
+        token = choose(texts, codec, kinds, lambda token: self.SessionStore().exists(token.text))
+        return token and token.text
+
+    def _end_again(self, store: SessionStore, response: HttpResponse) -> None:
+        """End what this request has ended in a transaction that was rolled back.
+
+        Except where the client, for it gets an error, keeps the session that another was to follow.
+        """
+        for ended in list(store.ended):
+            if response.status_code < 500 or not ended.has_successor:
+                revocations.end_session(ended.sid, until=ended.until)
 
     def _is_to_be_saved(self, store: SessionStore) -> bool:
         if store.is_withheld and USER not in store:
@@ -153,11 +182,23 @@ def _cookie_header(request: HttpRequest) -> str:
     return b"; ".join(found).decode("latin-1")
 
 
-def _key_of(jar: Jar) -> str | None:
-    """Join the tokens that came into one session key."""
-    name, codec = settings.SESSION_COOKIE_NAME, terms().codec
-    found = (choose(jar.candidates(known), codec) for known in (name, data_name(name)))
-    return JOINT.join(filter(None, found)) or None
+def _sid_of(text: str) -> bytes | None:
+    token = terms().codec.opened(text)
+    return token and token.header.sid
+
+
+def _forged(jar: Jar) -> list[str]:
+    """Return the cookies that can never count again.
+
+    Not those of a session that has ended or of a key that is not known here: a late answer would
+    take away what the client was sent meanwhile, by this node or by one with other keys.
+    """
+    name, codec, found = settings.SESSION_COOKIE_NAME, terms().codec, []
+    for known in (name, data_name(name)):
+        texts = jar.candidates(known)
+        if texts and all(codec.is_forged(text) for text in texts):
+            found += [chunk for chunk in chunk_names(known) if jar.values(chunk)]
+    return found
 
 
 def _is_test_client(request: HttpRequest) -> bool:

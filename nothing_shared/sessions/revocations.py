@@ -38,6 +38,7 @@ __all__ = [
     "end_session",
     "generation_of",
     "is_revoked",
+    "once_certain",
     "purge",
     "quick_verdict",
 ]
@@ -166,6 +167,16 @@ def end_session(sid: str, *, until: int) -> None:
         Revocation.objects.using(alias).bulk_create([row], ignore_conflicts=True)
         touch((ANY, slot_of_session(sid)))
     sessions_revoked.send_robust(sender=Revocation, name=name)
+
+
+def once_certain(call: Callable[[], object]) -> None:
+    """Call when what was written here has been committed; never if it is rolled back.
+
+    Nor in manual transaction mode, where nobody tells of the COMMIT.
+    """
+    alias = _alias()
+    if not is_manual(connections[alias]):
+        transaction.on_commit(call, using=alias)
 
 
 def end_generation(user: str, *, until: int, spared: str = "") -> int:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from nothing_shared.sessions import header as headers
 from nothing_shared.sessions.deflating import deflated, inflated
-from nothing_shared.sessions.errors import BadToken
+from nothing_shared.sessions.errors import BadToken, UnknownToken
 from nothing_shared.sessions.header import SIZE, Header, Kind
 from nothing_shared.sessions.keys import MAC_SIZE, Key, KeyRing
 from nothing_shared.sessions.sealing import seal, unseal
@@ -56,13 +56,40 @@ class Codec:
         """Open a token, or raise BadToken; nothing of what this site did not make is parsed."""
         raw = _bytes_of(text)
         ring = self._rings[headers.kind_of(raw)]
-        for key in ring.find(int.from_bytes(raw[headers.KEY_ID], "big")):
+        keys = ring.find(int.from_bytes(raw[headers.KEY_ID], "big"))
+        if not keys:
+            raise UnknownToken("made with a key that is not known here")
+        for key in keys:
             body = _opened(raw, key, ring.purpose)
             if body is not None:
                 header = headers.unpack(raw)
                 packed = inflated(body) if header.is_compressed else body
                 return Token(header, packed, text, key is ring.newest)
         raise BadToken("not made by this site")
+
+    def claimed(self, text: str) -> Kind | None:
+        """Return the kind that an unverified text says it is of; None if it is no token of ours."""
+        try:
+            return headers.kind_of(_bytes_of(text))
+        except BadToken:
+            return None
+
+    def opened(self, text: str) -> Token | None:
+        """Open a token; None where :meth:`decode` raises."""
+        try:
+            return self.decode(text)
+        except BadToken:
+            return None
+
+    def is_forged(self, text: str) -> bool:
+        """Say whether no node will ever take this text for a token."""
+        try:
+            self.decode(text)
+        except UnknownToken:
+            return False
+        except BadToken:
+            return True
+        return False
 
 
 def _bytes_of(text: str) -> bytes:

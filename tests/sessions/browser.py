@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from http.cookies import SimpleCookie
 from typing import Any
 
@@ -10,7 +11,7 @@ from django.core.handlers.asgi import ASGIHandler, ASGIRequest
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.test import AsyncRequestFactory, RequestFactory
 
-__all__ = ["Answer", "Browser"]
+__all__ = ["Answer", "Browser", "content_of", "put", "user_of"]
 
 
 class Answer:
@@ -29,6 +30,12 @@ class Browser:
     def __init__(self, *, is_async: bool = False) -> None:
         self.cookies: dict[str, str] = {}
         self.is_async = is_async
+
+    def copy(self) -> Browser:
+        """Return another browser, to which somebody has copied the cookies."""
+        other = Browser(is_async=self.is_async)
+        other.cookies = dict(self.cookies)
+        return other
 
     def get(self, path: str, **headers: str) -> Answer:
         return self.keep(self.send("GET", path, None, headers))
@@ -63,3 +70,15 @@ def _answer(request: WSGIRequest | ASGIRequest) -> Any:
         handler = ASGIHandler()
         return async_to_sync(handler.get_response_async)(request)
     return WSGIHandler().get_response(request)
+
+
+def put(browser: Browser, **values: Any) -> Answer:
+    return browser.post("/put/", content=json.dumps(values))
+
+
+def content_of(browser: Browser) -> Any:
+    return json.loads(browser.get("/").text)["content"]
+
+
+def user_of(browser: Browser) -> str:
+    return str(json.loads(browser.get("/").text)["user"])

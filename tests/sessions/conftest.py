@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 
 from nothing_shared.sessions import wall
+from tests.sessions import views
 from tests.sessions.browser import Browser
 
 
@@ -26,6 +28,16 @@ def site(settings: Any, db: None) -> Any:
 @pytest.fixture(params=["sync", "async"])
 def browser(site: Any, request: pytest.FixtureRequest) -> Browser:
     return Browser(is_async=request.param == "async")
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Any], Any]], None]:
+    """Put another view in the place of the one at /put/."""
+
+    def install(view: Callable[[Any], Any]) -> None:
+        monkeypatch.setattr(views.urlpatterns[2], "callback", view)
+
+    return install
 
 
 @pytest.fixture

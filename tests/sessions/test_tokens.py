@@ -220,11 +220,19 @@ def token_texts(*sids: bytes) -> list[str]:
 def test_of_several_cookies_of_one_name_the_newest_of_one_session_counts() -> None:
     codec = codec_of(b"key")
     old, new = token_texts(bytes(16), bytes(16))
-    assert choose([old, new], codec) == choose([new, old], codec) == new
+    logins = (Kind.LOGIN,)
+
+    def chosen(*texts: str, ended: str = "") -> str | None:
+        token = choose(texts, codec, logins, lambda token: token.text != ended)
+        return token and token.text
+
+    assert chosen(old, new) == chosen(new, old) == new
     mine, theirs = token_texts(bytes(16), b"x" * 16)
-    assert choose([mine, theirs], codec) is None, "a cookie was slipped in"
-    assert choose([mine, "forged"], codec) is None
-    assert choose([], codec) is None
+    assert chosen(mine, theirs) is None, "a cookie was slipped in"
+    assert chosen(mine, theirs, ended=theirs) == mine, "was left behind by a session that has ended"
+    assert chosen(mine, "another site's") == mine
+    assert chosen() is None
+    assert choose([mine], codec, (Kind.DATA,)) is None
 
 
 keyed = st.dictionaries(st.sampled_from("abcde"), st.integers(0, 3))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import secrets
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from asgiref.sync import sync_to_async
 from django.contrib.sessions.backends.base import SessionBase, UpdateError
+from django.contrib.sessions.exceptions import SessionInterrupted
 
 from nothing_shared.sessions import memory, revocations, wall
-from nothing_shared.sessions.errors import BadToken
+from nothing_shared.sessions.errors import INTERRUPTED, BadToken
 from nothing_shared.sessions.header import Header, Kind
 from nothing_shared.sessions.issuing import Issuing
 from nothing_shared.sessions.lines import Line, open_line
@@ -23,6 +25,16 @@ from nothing_shared.sessions.tokens import Token
 __all__ = ["SessionStore"]
 
 logger = logging.getLogger("nothing_shared.sessions")
+
+
+class Ended(NamedTuple):
+    """A session that a request has ended."""
+
+    sid: str
+    until: int
+    """When no cookie of it counts any more."""
+    has_successor: bool
+    """Whether the client gets another one in its place."""
 
 
 class SessionStore(SessionBase):
@@ -51,8 +63,11 @@ class SessionStore(SessionBase):
         self._withheld: str | None = None
         self._is_newer_known = False
         """Whether the client holds something older than this machine does, or something void."""
-        self.ended: list[tuple[str, int]] = []
-        """Sessions that this request has ended, and until when that must be remembered."""
+        self._is_rekeyed = False
+        self.is_flushed = False
+        """Whether this request has ended the session, whatever it was."""
+        self.ended: list[Ended] = []
+        """Sessions that this request has ended, for as long as that may be rolled back."""
 
     # Loading ------------------------------------------------------------------------------------
 
@@ -99,17 +114,20 @@ class SessionStore(SessionBase):
 
     def _open(self, key: str | None) -> tuple[Line, dict[str, Any]] | None:
         """Verify a session key, and return what it says; None if it says nothing that counts."""
-        if not key:
+        line = self._verified(key)
+        if line is None:
             return None
-        try:
-            opened = open_line(key, self._terms.codec, self._is_alive)
-        except BadToken:
-            return None
-        line = memory.newest(opened, self._is_alive)
+        line = memory.newest(line, self._is_alive)
         try:
             return line, line.content(self.serializer().loads)
         except Exception:  # whatever a serializer raises
             logger.warning("a session was made with another serializer, and is not read")
+            return None
+
+    def _verified(self, key: str | None) -> Line | None:
+        try:
+            return open_line(key, self._terms.codec, self._is_alive) if key else None
+        except BadToken:
             return None
 
     def _is_alive(self, header: Header) -> bool:
@@ -140,9 +158,49 @@ class SessionStore(SessionBase):
         )
 
     def create(self) -> None:
-        self._session_key, self._line = None, None
+        carried = self._carried()
+        self._session_key, self._line, self._generation = None, None, carried
         self.save(must_create=True)
         self.modified = True
+
+    def _carried(self) -> int | None:
+        """Return the generation of the session that a new one goes on with, if the user stays the same.
+
+        It is not the newest: a sign-out everywhere that comes meanwhile ends the new one, too.
+        """
+        content = self._get_session(no_load=True)
+        if self._line is None or USER not in content:
+            return None
+        base = self._line.content(self.serializer().loads)
+        if base.get(USER) != content[USER]:
+            return None
+        if revocations.is_revoked(_bearer(self._line, base)):
+            raise SessionInterrupted(INTERRUPTED)
+        return self._generation or self._line.head.generation
+
+    def cycle_key(self) -> None:
+        """Go on under another id, and end the old one; raises SessionInterrupted if it has ended."""
+        if not self._is_merely_rekeyed():
+            super().cycle_key()
+
+    async def acycle_key(self) -> None:
+        await self.prepare()
+        if not self._is_merely_rekeyed():
+            await super().acycle_key()
+
+    def _is_merely_rekeyed(self) -> bool:
+        """Say whether ``get_user`` asks for another id because the site's key was rotated.
+
+        Then the id stays, and the session is only signed anew: requests under way would else be
+        those of a session that has ended. Who asks a second time in one request means it.
+        """
+        content, line = self._get_session(), self._line
+        if self._is_rekeyed or line is None or USER not in content:
+            return False
+        if line.tokens[0].is_of_newest_key or content != line.content(self.serializer().loads):
+            return False
+        self._is_rekeyed = self.modified = True
+        return True
 
     def save(self, must_create: bool = False) -> None:
         """Make new tokens of what has changed; equal content makes none.
@@ -158,6 +216,8 @@ class SessionStore(SessionBase):
         base = old.content(self.serializer().loads) if old else {}
         if old is not None and revocations.is_revoked(_bearer(old, base)):
             raise UpdateError
+        if USER in base and content.get(USER) != base[USER]:
+            return super().cycle_key()  # a login taken out by hand has ended in every copy
         issuing = self._issuing(old, base, content)
         self._line = issuing.line(split=self.is_split)
         self._session_cache = issuing.content
@@ -172,7 +232,8 @@ class SessionStore(SessionBase):
     def _issuing(self, old: Line | None, base: dict[str, Any], content: dict[str, Any]) -> Issuing:
         now, user = int(wall.clock()), content.get(USER)
         generation = self._generation if old is None else self._generation or old.head.generation
-        if user and user != base.get(USER):
+        is_carried = old is None and generation is not None
+        if user and user != base.get(USER) and not is_carried:
             generation = revocations.generation_of(str(user))
         return Issuing(
             terms=self._terms,
@@ -192,14 +253,19 @@ class SessionStore(SessionBase):
 
     def delete(self, session_key: str | None = None) -> None:
         """End a session everywhere: no cookie of it counts any more."""
-        opened = self._open(session_key or self.session_key or self._withheld)
+        is_own = session_key is None or session_key == self.session_key
+        line = self._verified(session_key or self.session_key or self._withheld)
         self.is_withheld = False
-        if opened is None:
+        if is_own:
+            self._line, self.is_flushed = None, True
+        if line is None:
             return
-        head, bounds = opened[0].head, self._terms.limits
-        ended = opened[0].sid, head.born + bounds.absolute + bounds.leeway
+        bounds = self._terms.limits
+        until = line.head.born + bounds.absolute + 2 * bounds.leeway
+        ended = Ended(line.sid, until, has_successor=not is_own)
         self.ended.append(ended)
-        revocations.end_session(ended[0], until=ended[1])
+        revocations.end_session(ended.sid, until=until)
+        revocations.once_certain(partial(self.ended.remove, ended))
 
     def spare(self, generation: int) -> None:
         """Carry the number of a sign-out of all others from the next save on."""
