@@ -9,6 +9,7 @@ remembered too: so a sign-out costs nobody else anything, and no order of rows m
 from __future__ import annotations
 
 import hashlib
+import threading
 import zlib
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -85,27 +86,57 @@ class Bearer(NamedTuple):
         return (session_name(self.sid),)
 
 
+class Known(NamedTuple):
+    """What was read, and what was asked since then; swapped as a whole."""
+
+    begun: int
+    """When reading it began."""
+    sessions: set[str]
+    users: dict[str, Entry]
+    """Sign-outs everywhere, by name, that of everyone among them."""
+    asked: dict[tuple[str, str], int]
+    """When the database was asked about each session and user."""
+
+    def add(self, entry: Entry) -> None:
+        """Take an entry, unless a newer one is there: answers may come in any order."""
+        if entry.name.startswith(SESSION):
+            self.sessions.add(entry.name.removeprefix(SESSION))
+            return
+        old = self.users.get(entry.name)
+        if old is None or old.generation <= entry.generation:
+            self.users[entry.name] = entry
+
+    def ends(self, bearer: Bearer) -> bool:
+        """Say whether what is remembered ends a session."""
+        return bearer.sid in self.sessions or bool(self.users and self._is_outlived(bearer))
+
+    def _is_outlived(self, bearer: Bearer) -> bool:
+        sid, user, generation = bearer
+        if not user:
+            return False
+        return any(
+            entry is not None and generation < entry.generation and sid != entry.spared
+            for entry in (self.users.get(EVERYONE), self.users.get(user_name(user)))
+        )
+
+
 class Revoked:
-    """One process's memory of a node's table of revocations."""
+    """One process's memory of a node's table of revocations; any thread may ask and tell."""
 
     def __init__(self, table: ChangeTable) -> None:
         self.table = table
-        self._begun = 0
-        self._sessions: set[str] = set()
-        self._users: dict[str, Entry] = {}
-        """Sign-outs everywhere, by name, that of everyone among them."""
-        self._asked: dict[str, int] = {}
-        """When the database was asked about each session."""
+        self._known = Known(0, set(), {}, {})
+        self._telling = threading.Lock()
         self._any, self._everyone = table.index(ANY), table.index(SLOT_OF_EVERYONE)
 
     def __len__(self) -> int:
-        return len(self._sessions) + len(self._users)
+        return len(self._known.sessions) + len(self._known.users)
 
     @property
     def is_void(self) -> bool:
         """Whether all must be read: never done, a gap since, or too many single answers."""
-        changed = self.table.changed
-        return changed[slots.EPOCH] >= self._begun or len(self._asked) > MOST_ASKED
+        known = self._known
+        return self.table.changed[EPOCH] >= known.begun or len(known.asked) > MOST_ASKED
 
     @property
     def may_be_deaf(self) -> bool:
@@ -113,28 +144,28 @@ class Revoked:
 
     def verdict(self, bearer: Bearer) -> bool | None:
         """Say whether a session is revoked; None if memory can't tell, or this node may be deaf."""
-        if bearer.sid in self._sessions or (self._users and self._is_outlived(bearer)):
-            return True  # what has ended stays ended, whatever this node may not hear
-        table, begun = self.table, self._begun
-        changed = table.changed
+        table, known = self.table, self._known
         # The lease is read before the slots, and the clock after them: what is heard under the
         # lease is in the table by then.
         until = table.words[layout.LEASE_UNTIL]
-        if changed[EPOCH] >= begun:
-            return None
-        if changed[self._any] >= begun and not self._is_untouched(bearer):
-            return None
-        return None if table.clock() >= until else False
+        changed = table.changed
+        is_right = changed[EPOCH] < known.begun and (
+            changed[self._any] < known.begun or self._is_untouched(known, bearer)
+        )
+        # After it: an answer is noted after the entries that it found.
+        if known.ends(bearer):
+            return True  # what has ended stays ended, whatever this node may not hear
+        return False if is_right and table.clock() < until else None
 
     def has_heard_nothing_of(self, bearer: Bearer) -> bool:
         """Say whether memory is right as far as this node hears."""
-        return not self.is_void and self._is_untouched(bearer)
+        return not self.is_void and self._is_untouched(self._known, bearer)
 
-    def _is_untouched(self, bearer: Bearer) -> bool:
+    def _is_untouched(self, known: Known, bearer: Bearer) -> bool:
         sid, user, _ = bearer
-        since, changed, index = self._begun, self.table.changed, self.table.index
-        if self._asked:
-            since = max(since, self._asked.get(sid, 0))
+        since, changed, index = known.begun, self.table.changed, self.table.index
+        if known.asked:
+            since = max(since, known.asked.get((sid, user), 0))
         if changed[index(slot_of_session(sid))] >= since:
             return False
         if not user:
@@ -143,35 +174,22 @@ class Revoked:
 
     def ends(self, bearer: Bearer) -> bool:
         """Say whether what is remembered ends a session."""
-        return bearer.sid in self._sessions or self._is_outlived(bearer)
-
-    def _is_outlived(self, bearer: Bearer) -> bool:
-        sid, user, generation = bearer
-        if not user:
-            return False
-        return any(
-            entry is not None and generation < entry.generation and sid != entry.spared
-            for entry in (self._users.get(EVERYONE), self._users.get(user_name(user)))
-        )
+        return self._known.ends(bearer)
 
     def read(self, entries: Iterable[Entry], begun: int) -> None:
         """Take all there is; ``begun`` is when reading it began."""
-        sessions: set[str] = set()
-        users: dict[str, Entry] = {}
+        known = Known(begun, set(), {}, {})
         for entry in entries:
-            _sort(entry, sessions, users)
-        self._sessions, self._users, self._asked = sessions, users, {}
-        self._begun = begun
+            known.add(entry)
+        with self._telling:
+            if self._known.begun <= begun:
+                self._known = known
 
     def note(self, bearer: Bearer, found: Iterable[Entry], begun: int) -> None:
         """Take what the database says of one session; ``begun`` is when it was asked."""
-        for entry in found:
-            _sort(entry, self._sessions, self._users)
-        self._asked[bearer.sid] = begun
-
-
-def _sort(entry: Entry, sessions: set[str], users: dict[str, Entry]) -> None:
-    if entry.name.startswith(SESSION):
-        sessions.add(entry.name.removeprefix(SESSION))
-    else:
-        users[entry.name] = entry
+        entries = list(found)
+        with self._telling:
+            for entry in entries:
+                self._known.add(entry)
+            # After them: whoever finds the answer finds what it said.
+            self._known.asked[bearer.sid, bearer.user] = begun

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,38 @@ def test_a_question_that_was_asked_before_the_change_answers_nothing(revoked: Re
     revoke(revoked, slot_of_session(ADA.sid))
     revoked.note(ADA, [], begun)
     assert revoked.verdict(ADA) is None
+
+
+def test_an_older_answer_does_not_bring_back_what_a_newer_one_has_ended(revoked: Revoked) -> None:
+    before = revoked.table.clock()
+    revoke(revoked, slot_of_user("1"))
+    revoked.note(ADA, [Entry(user_name("1"), 6)], revoked.table.clock())
+    revoked.note(ADA._replace(sid="d" * 32), [Entry(user_name("1"), 5)], before)
+    assert revoked.verdict(ADA) is True
+
+
+def test_all_that_is_read_between_an_answer_and_its_note_loses_nothing(revoked: Revoked) -> None:
+    before = revoked.table.clock()
+    revoke(revoked, slot_of_session(ADA.sid))
+    begun = revoked.table.clock()
+
+    def found() -> Iterator[Entry]:
+        yield Entry(session_name(ADA.sid))
+        revoked.read([], before)
+
+    revoked.note(ADA, found(), begun)
+    assert revoked.verdict(ADA) is True
+    revoked.read([], before)
+    assert revoked.verdict(ADA) is not False, "what was read earlier is older"
+
+
+def test_a_question_about_a_session_alone_answers_nothing_about_its_user(revoked: Revoked) -> None:
+    revoke(revoked, slot_of_user("1"))
+    revoke(revoked, slot_of_session(ADA.sid))  # or another of the same slot
+    alone = Bearer(ADA.sid)
+    assert (revoked.verdict(alone), revoked.verdict(ADA)) == (None, None)
+    revoked.note(alone, [], revoked.table.clock())
+    assert (revoked.verdict(alone), revoked.verdict(ADA)) == (False, None)
 
 
 def test_a_sign_out_of_everyone_is_a_question_of_all_who_are_signed_in(revoked: Revoked) -> None:
