@@ -112,7 +112,7 @@ def cost_of_a_ticket(times: int) -> float:
     assert carried
 
     def pass_on() -> None:
-        decode(encode(carried, seal), seal)
+        decode.__wrapped__(encode(carried, seal), seal)  # as one that was not seen before
 
     connections.close_all()
     return min(timeit.repeat(pass_on, number=times, repeat=7)) / times * 1e6
