@@ -48,22 +48,36 @@ class Issuing:
         login, data = split(self.content)
         self.is_signed_in = bool(login)
         main = self._token(Kind.LOGIN, login) if login else None
-        if main is not None and not data:
+        if main is not None and not data and self._has_no_past():
             return Line(main)
         varying = self._varying(Kind.DATA, split(self.base)[1], data)
+        is_empty = main is not None and not self.content
         self.content.update(login)
-        return Line(main, varying)
+        return Line(main, None if is_empty else varying)
+
+    def _has_no_past(self) -> bool:
+        """Say whether there never was any data, as far as this machine knows."""
+        return self.old is None or (
+            self._old(Kind.DATA) is None and memory.last_of(self.sid, Kind.DATA) is None
+        )
 
     def _varying(self, kind: Kind, base: dict[str, Any], mine: dict[str, Any]) -> Token:
-        """Make the token that other requests may be making at the same time."""
-        old, self.content = self._old(kind), mine
-        if old is None:
+        """Make the token that other requests may be making at the same time.
+
+        It is remembered also where it is the first, or holds nothing any more and is not sent: its
+        number is what tells older data from newer.
+        """
+        self.content = mine
+        if self.old is None:
             return self._token(kind, mine)
         with memory.turn() as remember:
-            newer = memory.newer_than(old)
+            old = self._old(kind)
+            newer = memory.newer_than(old) if old else memory.last_of(self.sid, kind)
             if newer is not None:
-                theirs = unpack(newer.packed, self.serializer.loads)
-                self.content, old = merged(base, mine, theirs), newer
+                if (self.old.head.kind is Kind.WHOLE) is (kind is Kind.WHOLE):
+                    theirs = unpack(newer.packed, self.serializer.loads)
+                    self.content = merged(base, mine, theirs)
+                old = newer
             token = self._token(kind, self.content, old)
             if token is not old:
                 remember(token)

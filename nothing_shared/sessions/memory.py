@@ -7,15 +7,17 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from django.core.exceptions import ImproperlyConfigured
+
+from nothing_shared.locks import LockTimeout
 from nothing_shared.node import process
-from nothing_shared.sessions.errors import BadToken
-from nothing_shared.sessions.header import Header, is_newer
+from nothing_shared.sessions.header import Header, Kind, is_newer
 from nothing_shared.sessions.lines import Line
 from nothing_shared.sessions.recent import Recent
 from nothing_shared.sessions.terms import terms
 from nothing_shared.sessions.tokens import Token
 
-__all__ = ["newer_than", "newest", "turn"]
+__all__ = ["last_of", "newer_than", "newest", "turn"]
 
 logger = logging.getLogger("nothing_shared.sessions")
 
@@ -23,14 +25,15 @@ _recent: tuple[process.Node, Recent] | None = None
 
 
 def _current() -> Recent | None:
+    """Return this machine's memory; None where it can't be had, and nobody needs it."""
     global _recent
     if _recent is not None and not _recent[0].table.is_retired:
         return _recent[1]
-    node = process.current()
     try:
+        node = process.current()
         _recent = node, Recent(node.directory)
-    except OSError as failure:  # a full disk: nothing that anybody needs
-        logger.warning("node %s can't remember sessions: %s", node.name, failure)
+    except (OSError, LockTimeout, ImproperlyConfigured) as failure:  # a full disk, for one
+        logger.warning("this node can't remember sessions: %s", failure)
         return None
     return _recent[1]
 
@@ -51,16 +54,23 @@ def newest(line: Line, is_alive: Callable[[Header], bool]) -> Line:
 
 
 def newer_than(mine: Token) -> Token | None:
+    """Return what this machine has made of a session, where it is newer.
+
+    By its number *and* by the clock: where answers were lost, what the client went on to make on
+    another node may have a lower number.
+    """
+    token = last_of(mine.header.sid, mine.header.kind)
+    if token is None or token.header.issued < mine.header.issued:
+        return None
+    return token if is_newer(token.header.counter, mine.header.counter) else None
+
+
+def last_of(sid: bytes, kind: Kind) -> Token | None:
+    """Return the token of a kind that this machine last made of a session."""
     recent = _current()
-    text = recent and recent.get(mine.header.sid)
-    if not text or text == mine.text:
-        return None
-    try:
-        token = terms().codec.decode(text)
-    except BadToken:
-        return None
-    is_same = token.header.sid == mine.header.sid and token.header.kind is mine.header.kind
-    return token if is_same and is_newer(token.header.counter, mine.header.counter) else None
+    text = recent and recent.get(sid)
+    token = terms().codec.opened(text) if text else None
+    return token if token and (token.header.sid, token.header.kind) == (sid, kind) else None
 
 
 @contextmanager

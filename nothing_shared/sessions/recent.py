@@ -26,14 +26,14 @@ MOST = 2 * MAX_COOKIE - SID - LENGTH
 
 
 class Recent:
-    """The cells of one node directory; disk or memory is taken only by those in use."""
+    """The cells of one node directory; raises OSError where there is no room for them."""
 
     def __init__(self, directory: Path) -> None:
         self._lock = MachineLock(directory / "sessions.lock")
         fd = os.open(directory / FILE_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             if os.fstat(fd).st_size < CELLS * CELL:
-                os.ftruncate(fd, CELLS * CELL)
+                _reserve(fd)
             self._map = mmap.mmap(fd, CELLS * CELL)
         finally:
             os.close(fd)
@@ -72,3 +72,11 @@ class Recent:
 
     def _cell(self, sid: bytes) -> int:
         return int.from_bytes(sid[8:12], "little") % CELLS * CELL
+
+
+def _reserve(fd: int) -> None:
+    """Take the room now: a full disk is an error here, and would kill the process that maps it later."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(fd, 0, CELLS * CELL)
+    else:
+        os.pwrite(fd, bytes(CELLS * CELL), 0)

@@ -98,6 +98,11 @@ class SessionStore(SessionBase):
         if self.session_key is not None and not hasattr(self, "_session_cache"):
             self._session_cache = await self.aload()
 
+    def prepare_now(self) -> None:
+        """Do as :meth:`prepare` does."""
+        if self.session_key is not None:
+            self._session_cache = self.load()
+
     def _take(self, opened: tuple[Line, dict[str, Any]] | None, revoked: bool) -> dict[str, Any]:
         if opened is None or revoked:
             reason = "revoked" if revoked else "forged or expired"
@@ -219,7 +224,8 @@ class SessionStore(SessionBase):
         if USER in base and content.get(USER) != base[USER]:
             return super().cycle_key()  # a login taken out by hand has ended in every copy
         issuing = self._issuing(old, base, content)
-        self._line = issuing.line(split=self.is_split)
+        is_parted = old is not None and old.head.kind is Kind.LOGIN
+        self._line = issuing.line(split=self.is_split or is_parted)
         self._session_cache = issuing.content
         self._session_key = self._line.key
         self._is_newer_known = False
