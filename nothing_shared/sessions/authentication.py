@@ -11,8 +11,10 @@ from urllib.parse import quote
 from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import ModelBackend
 from django.core.cache import caches
+from django.db import router
 
 from nothing_shared.causality.scopes import scope
+from nothing_shared.node import process
 from nothing_shared.sessions.conf import session_settings
 
 __all__ = ["CachedModelBackend", "observes_reads"]
@@ -82,11 +84,14 @@ class CachedModelBackend(ModelBackend):
     def _cache(self) -> Any:
         cache: Any = caches[session_settings().user_cache]
         kind: Any = type(cache)
-        return cache if observes_reads(kind) else None
+        # Whatever the cache's own WHEN_PARTITIONED serves: a user may have been shut out meanwhile.
+        is_right = observes_reads(kind) and process.current().table.leased()
+        return cache if is_right else None
 
     def _name(self, key: str) -> str:
-        model = get_user_model()._meta.label_lower
-        return f"{type(self).__module__}.{type(self).__qualname__}:{model}:{quote(key)}"
+        model = get_user_model()
+        kind = f"{type(self).__module__}.{type(self).__qualname__}"
+        return f"{kind}:{router.db_for_read(model)}:{model._meta.label_lower}:{quote(key)}"
 
 
 def _has_none(user: Any, obj: Any) -> bool:

@@ -26,8 +26,10 @@ class SessionSettings:
         "Whether the bearer of a cookie can't read what is in it. Needs `nothing-shared[sealed]`.",
     )
     compress: bool = option(
-        True,
-        "Whether sessions of over 1 KiB are compressed. Those that hold a CSRF token never are.",
+        False,
+        "Whether sessions of over 1 KiB are compressed. Only for sites in whose sessions no visitor's "
+        "words stand beside a secret: the length would tell it. Never with `SEAL`, nor where a CSRF "
+        "token is in the session.",
     )
     chunks: int = option(
         1,

@@ -66,6 +66,8 @@ class SessionMiddleware(DjangosSessionMiddleware):
         store: Any = self.SessionStore(self._key_of(jar))
         store.is_managed = True
         store.is_split = not _is_test_client(request)
+        if not self.async_mode and revocations.is_asked_within_a_transaction():
+            store.prepare_now()
         request.session = store
         request._session_jar = jar  # type: ignore[attr-defined]
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from django.db import connections, router, transaction
 from django.db.models import F
-from django.db.models.functions import Greatest
+from django.db.models.functions import Greatest, Now
 
 from nothing_shared.causality.pending import touch
 from nothing_shared.causality.transactions import is_manual
@@ -37,6 +37,7 @@ __all__ = [
     "end_generation",
     "end_session",
     "generation_of",
+    "is_asked_within_a_transaction",
     "is_revoked",
     "once_certain",
     "purge",
@@ -114,7 +115,8 @@ def _read_all(known: Revoked) -> None:
         return
     try:
         begun = known.table.clock()
-        known.read(_unobserved(lambda: _entries({"expires__gt": _now()})), begun)
+        # Those that have expired, too: this node's clock may be wrong.
+        known.read(_unobserved(lambda: _entries({})), begun)
     finally:
         _reading.release()
 
@@ -145,6 +147,11 @@ def _may_remember() -> bool:
     """
     connection = connections[_alias()]
     return not connection.in_atomic_block and not is_manual(connection)
+
+
+def is_asked_within_a_transaction() -> bool:
+    """Say whether views run in a transaction, in which no answer may be remembered."""
+    return bool(connections[_alias()].settings_dict["ATOMIC_REQUESTS"])
 
 
 def _unobserved(ask: Callable[[], Result]) -> Result:
@@ -214,7 +221,17 @@ def generation_of(user: str) -> int:
 
 
 def purge() -> int:
-    """Delete what no cookie could need any more, and return how many rows that was."""
+    """Delete what no cookie could need any more, and return how many rows that was.
+
+    By the earlier of two clocks, the database's and this node's: one wrong clock signs nobody in.
+    """
+    return _unobserved(_purge)
+
+
+def _purge() -> int:
     rows = Revocation.objects.using(_alias())
-    deleted: int = _unobserved(lambda: rows.filter(expires__lt=_now()).delete()[0])
+    theirs = rows.annotate(now=Now()).values_list("now", flat=True).first()
+    if theirs is None:
+        return 0
+    deleted: int = rows.filter(expires__lt=min(_now(), theirs.timestamp())).delete()[0]
     return deleted

@@ -47,7 +47,8 @@ def _forget(**kwargs: Any) -> None:
 
 def _made(cookie: str) -> Terms:
     options = session_settings()
-    codec = _codec(secret_keys(), cookie, options.namespace, options.seal, options.compress)
+    compresses = options.compress and not options.seal  # what is sealed is meant to be a secret
+    codec = _codec(secret_keys(), cookie, options.namespace, options.seal, compresses)
     return Terms(codec, limits_of(options), options)
 
 

@@ -102,14 +102,24 @@ def test_a_step_of_the_clock_neither_ends_nor_extends_a_session(step: int, after
     assert not limits.is_alive(ended, clock())
 
 
-def test_a_correction_that_lasts_is_followed_in_the_end() -> None:
+def test_a_correction_that_lasts_for_ten_minutes_is_taken_over() -> None:
     clocks = Clocks()
+    clocks.wall += 3600 * SECOND  # until the node has asked what time it is
     clock = clocks.made()
-    clocks.wall += 3600 * SECOND
+    clocks.pass_(5)
+    clocks.wall -= 3600 * SECOND
     for _ in range(11):
-        clocks.pass_(3600)
+        clocks.pass_(60)
         clock()
     assert clock() == clocks.wall / SECOND
+
+
+def test_who_was_idle_for_a_night_follows_a_step_no_faster() -> None:
+    clocks = Clocks()
+    clock = clocks.made()
+    clocks.pass_(8 * 3600)
+    clocks.wall += 2400 * SECOND
+    assert abs(clock() - (clocks.wall / SECOND - 2400)) <= 60
 
 
 def test_small_corrections_are_followed_as_they_come() -> None:

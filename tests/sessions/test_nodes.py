@@ -1,0 +1,93 @@
+"""What a node's own troubles cost its visitors: its memory, its clock, its transactions."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from nothing_shared.causality.scopes import begin
+from nothing_shared.locks import LockTimeout
+from nothing_shared.node import process
+from nothing_shared.sessions import memory, recent, revocations, wall
+from nothing_shared.sessions.authentication import CachedModelBackend
+from nothing_shared.sessions.models import Revocation
+from tests.sessions.browser import Browser, content_of, put, user_of
+from tests.wait import wait_until
+
+
+@pytest.mark.parametrize("failure", [LockTimeout, ImproperlyConfigured, OSError])
+def test_without_its_memory_a_node_signs_nobody_out_and_still_signs_out(
+    site: Any, ada: User, monkeypatch: pytest.MonkeyPatch, failure: type[Exception]
+) -> None:
+    browser = Browser()
+    browser.post("/in/", user="ada")
+    put(browser, colour="green")
+    thief = browser.copy()
+
+    def fail(directory: Any) -> Any:
+        raise failure("the node's directory is gone")
+
+    monkeypatch.setattr(memory, "_recent", None)
+    monkeypatch.setattr(memory, "Recent", fail)
+    assert (user_of(browser), content_of(browser)) == ("ada", {"colour": "green"})
+    put(browser, colour="red")
+    assert content_of(browser) == {"colour": "red"}
+    browser.post("/out/")
+    assert user_of(thief) == ""
+
+
+def test_the_room_for_memory_is_taken_at_once(tmp_path: Any) -> None:
+    """On a disk that is full the first write would kill the process that maps the file."""
+    recent.Recent(tmp_path)
+    status = (tmp_path / recent.FILE_NAME).stat()
+    assert status.st_blocks * 512 >= recent.CELLS * recent.CELL
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_node_whose_clock_is_months_ahead_forgets_no_sign_out(
+    site: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    revocations.end_session("ab" * 16, until=int(time.time()) + 56 * 86_400)
+    monkeypatch.setattr(wall, "clock", lambda: time.time() + 90 * 86_400)
+    assert revocations.purge() == 0
+    assert Revocation.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_where_views_run_in_transactions_a_signed_in_page_asks_nothing_either(
+    site: Any, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = Browser()
+    browser.post("/in/", user="ada")
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+    monkeypatch.setattr(revocations, "_revoked", None)
+    user_of(browser)
+    with CaptureQueriesContext(connection) as captured:
+        assert user_of(browser) == "ada"
+    assert not [query for query in captured if "revocation" in query["sql"]]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_node_that_may_be_deaf_caches_no_user_whatever_its_cache_would_serve(
+    site: Any, ada: User
+) -> None:
+    cache = "nothing_shared.cache.backends.MachineCache"
+    site.CACHES = {"default": {"BACKEND": cache, "OPTIONS": {"WHEN_PARTITIONED": "serve"}}}
+    backend, node = CachedModelBackend(), process.current()
+    wait_until(node.table.leased)
+    begin()
+    assert backend.get_user(ada.pk)
+    node.agent.stop()
+    try:
+        wait_until(lambda: not node.table.leased(), timeout=30)
+        connection.connection.execute(f"UPDATE auth_user SET is_active = 0 WHERE id = {ada.pk}")
+        begin()
+        assert backend.get_user(ada.pk) is None
+    finally:
+        node.agent.start()
