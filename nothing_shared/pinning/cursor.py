@@ -64,8 +64,10 @@ class Choosing:
             bound.close()
 
     def close(self) -> None:
+        """Close it; the driver's stays at hand for those who ask what it did."""
         self._is_closed = True
-        self._release()
+        if self._bound is not None:
+            self._bound.close()
 
     # Statements -------------------------------------------------------------------------------
 
