@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import ModelBackend
 from django.core.cache import caches
@@ -82,7 +83,10 @@ class CachedModelBackend(ModelBackend):
             return await cache.aget_or_set(self._name(key), ask, TIMEOUT, label=key)
 
     def _cache(self) -> Any:
-        cache: Any = caches[session_settings().user_cache]
+        alias = session_settings().user_cache
+        if alias not in settings.CACHES:
+            return None
+        cache: Any = caches[alias]
         kind: Any = type(cache)
         # Whatever the cache's own WHEN_PARTITIONED serves: a user may have been shut out meanwhile.
         is_right = observes_reads(kind) and process.current().table.leased()

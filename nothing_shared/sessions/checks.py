@@ -38,6 +38,9 @@ CHECKS = {
     "nothing_shared_sessions.E006": (
         "A session middleware is there twice, or stands after what needs sessions."
     ),
+    "nothing_shared_sessions.E007": (
+        "`REFRESH_AFTER` is not less than `IDLE_AGE`: sessions end in the midst of being used."
+    ),
     "nothing_shared_sessions.W001": "A cookie that any script or network can read is a session's.",
     "nothing_shared_sessions.W002": (
         "The cookie's name doesn't begin with `__Host-`: other hosts of its domain may set it, too. "
@@ -81,7 +84,20 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
     if not found and session_settings().seal and not sealing.is_available():
         hint = "pip install 'nothing-shared[sealed]'"
         found.append(Error(sealing.MISSING, hint=hint, id="nothing_shared_sessions.E004"))
+    if not found and (refresh := session_settings().refresh_after):
+        idle = session_settings().idle_age
+        if idle is not None and refresh >= idle:
+            found.append(_never_refreshed(refresh, idle))
     return found
+
+
+def _never_refreshed(refresh: int, idle: int) -> CheckMessage:
+    text = (
+        f'{SETTING}["REFRESH_AFTER"] = {refresh} is not less than IDLE_AGE = {idle}: sessions end in the '
+        "midst of being used."
+    )
+    hint = f'{SETTING} = {{"IDLE_AGE": {idle}, "REFRESH_AFTER": {idle // 10}}}'
+    return Error(text, hint=hint, id="nothing_shared_sessions.E007")
 
 
 def check_keys(**kwargs: Any) -> list[CheckMessage]:

@@ -86,7 +86,7 @@ def _hash(text: str) -> bytes:
 
 
 def _numbered(key: Any) -> Any:
-    if type(key) is not str:
+    if not isinstance(key, str):
         return key
     return NUMBERED.get(key) or (f"~{key}" if key.startswith("~") else key)
 

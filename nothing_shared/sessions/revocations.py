@@ -8,12 +8,14 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, router, transaction
 from django.db.models import F
 from django.db.models.functions import Greatest, Now
 
 from nothing_shared.causality.pending import touch
 from nothing_shared.causality.transactions import is_manual
+from nothing_shared.locks import LockTimeout
 from nothing_shared.node import process
 from nothing_shared.sessions import wall
 from nothing_shared.sessions.conf import session_settings
@@ -25,6 +27,7 @@ from nothing_shared.sessions.revoked import (
     Bearer,
     Entry,
     Revoked,
+    is_ended,
     session_name,
     slot_of_session,
     slot_of_user,
@@ -39,6 +42,7 @@ __all__ = [
     "generation_of",
     "is_asked_within_a_transaction",
     "is_revoked",
+    "is_revoked_for_certain",
     "once_certain",
     "purge",
     "quick_verdict",
@@ -89,8 +93,19 @@ def is_revoked(bearer: Bearer) -> bool:
     return _judge(bearer) if verdict is None else verdict
 
 
+def is_revoked_for_certain(bearer: Bearer) -> bool:
+    """Say so even where this node may be deaf and the site denies sessions then: something was done."""
+    try:
+        return is_revoked(bearer)
+    except Withheld:
+        return is_ended(bearer, _found(bearer))
+
+
 def _judge(bearer: Bearer) -> bool:
-    known = _current()
+    try:
+        known = _current()
+    except (OSError, LockTimeout, ImproperlyConfigured):  # without a node there is the database
+        return _judge_without_node(bearer)
     choice = "" if not known.may_be_deaf else _choice(bearer)
     if known.is_void and choice in ("", "trust"):
         _read_all(known)
@@ -102,6 +117,12 @@ def _judge(bearer: Bearer) -> bool:
     if choice == "deny":
         raise Withheld
     return _ask(known, bearer)
+
+
+def _judge_without_node(bearer: Bearer) -> bool:
+    if _choice(bearer) == "deny":
+        raise Withheld
+    return is_ended(bearer, _found(bearer))
 
 
 def _choice(bearer: Bearer) -> str:
@@ -116,24 +137,25 @@ def _read_all(known: Revoked) -> None:
     try:
         begun = known.table.clock()
         # Those that have expired, too: this node's clock may be wrong.
-        known.read(_unobserved(lambda: _entries({})), begun)
+        known.read(_unobserved(lambda: [Entry(*row) for row in _rows().iterator()]), begun)
     finally:
         _reading.release()
 
 
 def _ask(known: Revoked, bearer: Bearer) -> bool:
     begun = known.table.clock()
-    found = _unobserved(lambda: _entries({"name__in": bearer.names}))
-    answer = Revoked(known.table)
-    answer.note(bearer, found, begun)
+    found = _found(bearer)
     if _may_remember():
         known.note(bearer, found, begun)
-    return answer.ends(bearer)
+    return is_ended(bearer, found)
 
 
-def _entries(wanted: dict[str, Any]) -> list[Entry]:
-    rows = Revocation.objects.using(_alias()).filter(**wanted)
-    return [Entry(*row) for row in rows.values_list("name", "generation", "spared").iterator()]
+def _found(bearer: Bearer) -> list[Entry]:
+    return _unobserved(lambda: [Entry(*row) for row in _rows().filter(name__in=bearer.names)])
+
+
+def _rows() -> Any:
+    return Revocation.objects.using(_alias()).values_list("name", "generation", "spared")
 
 
 def _alias() -> str:

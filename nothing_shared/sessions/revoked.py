@@ -24,6 +24,7 @@ __all__ = [
     "Bearer",
     "Entry",
     "Revoked",
+    "is_ended",
     "session_name",
     "slot_of_session",
     "slot_of_user",
@@ -120,6 +121,14 @@ class Known(NamedTuple):
         )
 
 
+def is_ended(bearer: Bearer, entries: Iterable[Entry]) -> bool:
+    """Say whether these revocations end a session."""
+    known = Known(0, set(), {}, {})
+    for entry in entries:
+        known.add(entry)
+    return known.ends(bearer)
+
+
 class Revoked:
     """One process's memory of a node's table of revocations; any thread may ask and tell."""
 
@@ -171,10 +180,6 @@ class Revoked:
         if not user:
             return True
         return changed[self._everyone] < since and changed[index(slot_of_user(user))] < since
-
-    def ends(self, bearer: Bearer) -> bool:
-        """Say whether what is remembered ends a session."""
-        return self._known.ends(bearer)
 
     def read(self, entries: Iterable[Entry], begun: int) -> None:
         """Take all there is; ``begun`` is when reading it began."""

@@ -100,3 +100,9 @@ def test_nothing_is_cached_where_the_cache_can_t_know_what_was_read(
     assert ask(ada.pk)[0] == ("ada", [])
     User.objects.filter(pk=ada.pk).update(username="countess")
     assert ask(ada.pk)[0] == ("countess", [])
+
+
+def test_a_cache_that_is_not_there_is_no_cache(settings: Any, db: None) -> None:
+    settings.NOTHING_SHARED_SESSIONS = {"USER_CACHE": "gone"}
+    ada = User.objects.create(username="ada")
+    assert BACKEND.get_user(ada.pk) == ada

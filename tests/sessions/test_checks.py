@@ -43,6 +43,7 @@ def test_sound_settings_are_told_nothing(sound: Any) -> None:
     [
         ({"NOTHING_SHARED_SESSIONS": {"CHUNK": 2}}, "E001"),
         ({"NOTHING_SHARED_SESSIONS": {"CHUNKS": 9}}, "E001"),
+        ({"NOTHING_SHARED_SESSIONS": {"IDLE_AGE": 60, "REFRESH_AFTER": 60}}, "E007"),
         ({"SECRET_KEY_FALLBACKS": "old"}, "E002"),
         ({"SESSION_SERIALIZER": "site.PickleSerializer"}, "E003"),
         ({"SESSION_COOKIE_SECURE": False}, "E005 W001"),

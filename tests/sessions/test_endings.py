@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.contrib.auth import login, logout, update_session_auth_hash
 from django.contrib.auth.models import User
+from django.core import mail
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpResponse
@@ -55,6 +56,16 @@ def test_a_sign_out_stands_though_its_transaction_was_rolled_back(
     assert put(browser).status in (400, 403)
     assert browser.cookies == {}
     assert user_of(thief) == ""
+
+
+def test_a_request_that_is_excused_from_csrf_checks_is_no_test_clients(
+    site: Any, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sites set the flag in a middleware of their own."""
+    site.MIDDLEWARE = ["tests.sessions.views.excuse", *site.MIDDLEWARE]
+    monkeypatch.delattr(mail, "outbox")
+    put(browser, colour="green")
+    assert browser.cookies.keys() == {LOGIN, DATA}
 
 
 @pytest.mark.django_db(transaction=True)

@@ -9,16 +9,55 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
+from django.http import HttpResponse
 from django.test.utils import CaptureQueriesContext
 
 from nothing_shared.causality.scopes import begin
 from nothing_shared.locks import LockTimeout
-from nothing_shared.node import process
+from nothing_shared.node import layout, process
 from nothing_shared.sessions import memory, recent, revocations, wall
 from nothing_shared.sessions.authentication import CachedModelBackend
 from nothing_shared.sessions.models import Revocation
 from tests.sessions.browser import Browser, content_of, put, user_of
 from tests.wait import wait_until
+
+
+def test_without_a_node_the_database_is_asked(
+    site: Any, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = Browser()
+    browser.post("/in/", user="ada")
+    thief = browser.copy()
+
+    def fail() -> Any:
+        raise LockTimeout("somebody is stopped")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(revocations, "_current", fail)
+        patch.setattr(revocations, "_revoked", None)
+        assert user_of(browser) == "ada"
+        browser.post("/out/")
+        assert user_of(thief) == ""
+
+
+def test_what_was_written_in_a_session_that_is_withheld_by_now_is_saved(
+    site: Any, ada: User, serve: Any
+) -> None:
+    site.NOTHING_SHARED_SESSIONS = {"WHEN_PARTITIONED": "deny"}
+    browser = Browser()
+    browser.post("/in/", user="ada")
+    node = process.current()
+    wait_until(node.table.leased)
+
+    def write(request: Any) -> HttpResponse:
+        request.session["late"] = True
+        node.table.words[layout.LEASE_UNTIL] = 0
+        return HttpResponse("written")
+
+    serve(write)
+    assert put(browser).status == 200
+    wait_until(node.table.leased)
+    assert content_of(browser) == {"late": True}
 
 
 @pytest.mark.parametrize("failure", [LockTimeout, ImproperlyConfigured, OSError])

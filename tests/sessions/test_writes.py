@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.http import HttpResponse
+from django.utils.safestring import mark_safe
 
 from nothing_shared.sessions import memory
 from nothing_shared.sessions.backends.signed_cookies import SessionStore
@@ -141,3 +143,42 @@ def test_who_saves_with_the_login_alone_at_hand_loses_no_data(browser: Browser) 
     assert (user_of(browser), content_of(browser)) == ("ada", {"seen": 1, "later": 2})
     put(browser, seen=3)
     assert content_of(browser) == {"seen": 3, "later": 2}
+
+
+def test_a_key_of_a_kind_of_string_is_that_string(site: Any) -> None:
+    store = SessionStore()
+    store[mark_safe("~1")] = "no user's id"
+    store.save()
+    assert list(SessionStore(store.session_key).keys()) == ["~1"]
+
+
+def test_a_session_that_is_flushed_has_no_id(site: Any) -> None:
+    store = SessionStore()
+    store["colour"] = "green"
+    store.save()
+    store.flush()
+    assert store.sid is None
+
+
+def test_a_session_that_got_too_large_by_a_setting_is_still_read(
+    site: Any, browser: Browser, clock: HandWoundClock
+) -> None:
+    site.NOTHING_SHARED_SESSIONS = {"CHUNKS": 2}
+    browser.post("/in/", user="ada")
+    put(browser, big="x" * 5000)
+    site.NOTHING_SHARED_SESSIONS = {"CHUNKS": 1, "REFRESH_AFTER": 10}
+    clock.pass_(11)
+    assert browser.get("/").status == 200
+
+
+@pytest.mark.parametrize("uses_zones", [True, False])
+def test_an_expiry_at_a_time_is_by_the_clock_of_sessions(
+    site: Any, clock: HandWoundClock, uses_zones: bool
+) -> None:
+    site.USE_TZ = uses_zones
+    store = SessionStore()
+    store["colour"] = "green"
+    now = datetime.fromtimestamp(clock.now, tz=UTC if uses_zones else None)
+    store.set_expiry(now + timedelta(seconds=90))
+    store.save()
+    assert store.tokens[0].header.expires == clock.now + 90

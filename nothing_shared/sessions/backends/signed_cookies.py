@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import secrets
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase, UpdateError
 from django.contrib.sessions.exceptions import SessionInterrupted
 
@@ -179,7 +181,7 @@ class SessionStore(SessionBase):
         base = self._line.content(self.serializer().loads)
         if base.get(USER) != content[USER]:
             return None
-        if revocations.is_revoked(_bearer(self._line, base)):
+        if revocations.is_revoked_for_certain(_bearer(self._line, base)):
             raise SessionInterrupted(INTERRUPTED)
         return self._generation or self._line.head.generation
 
@@ -219,7 +221,7 @@ class SessionStore(SessionBase):
         if old is None and not must_create:
             return self.create()
         base = old.content(self.serializer().loads) if old else {}
-        if old is not None and revocations.is_revoked(_bearer(old, base)):
+        if old is not None and revocations.is_revoked_for_certain(_bearer(old, base)):
             raise UpdateError
         if USER in base and content.get(USER) != base[USER]:
             return super().cycle_key()  # a login taken out by hand has ended in every copy
@@ -250,7 +252,10 @@ class SessionStore(SessionBase):
             sid=old.head.sid if old else secrets.token_bytes(16),
             born=old.head.born if old else now,
             now=now,
-            age=self.get_expiry_age(expiry=content.get("_session_expiry")),
+            age=self.get_expiry_age(
+                modification=datetime.fromtimestamp(now, tz=UTC if settings.USE_TZ else None),
+                expiry=content.get("_session_expiry"),
+            ),
             is_browser_length=self.get_expire_at_browser_close(),
             generation=generation or 0,
         )
