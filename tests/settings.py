@@ -46,7 +46,6 @@ INSTALLED_APPS = [
     "nothing_shared.sessions",
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.postgres",
     "tests.causality.shop",
 ]
 
