@@ -7,7 +7,7 @@ from unittest.mock import ANY
 from urllib.parse import unquote
 
 import pytest
-from django.core.files.storage import default_storage
+from django.core.files.storage import storages
 from django.db import connection, models
 from django.template import Context, Template, TemplateSyntaxError
 from django.test import Client
@@ -169,7 +169,7 @@ def test_a_page_asks_nobody(photo: Any, monkeypatch: pytest.MonkeyPatch, db: Non
         raise AssertionError("a storage was asked")
 
     for name in ("_open", "exists", "size", "get_modified_time", "path", "url"):
-        monkeypatch.setattr(type(default_storage._wrapped), name, asked)  # type: ignore[attr-defined]
+        monkeypatch.setattr(type(storages["default"]), name, asked)
     page = (
         '{% for i in range %}{% thumbnail photo.image "300x200 cover" alt="" %}'
         '{% picture photo.image "300x200 cover" placeholder=True %}{% endfor %}'
