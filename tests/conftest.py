@@ -31,8 +31,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _databases_first(django_db_setup: None) -> None:
+def _databases_first(request: pytest.FixtureRequest) -> None:
     """Make the test databases before any test adds an alias, whose name they would get as well."""
+    if request.config.pluginmanager.hasplugin("django"):
+        request.getfixturevalue("django_db_setup")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -63,6 +63,8 @@ class Agent:
         """The term of office that this process serves, or served last."""
 
     def start(self) -> None:
+        self._stopping.clear()
+        self._woken = asyncio.Event()  # the last one was of another loop, and may be set
         self._thread = threading.Thread(target=self._run, name="nothing_shared agent", daemon=True)
         self._thread.start()
 
