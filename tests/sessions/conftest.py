@@ -6,16 +6,9 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from nothing_shared.node import process
 from nothing_shared.sessions import wall
 from tests.sessions import views
 from tests.sessions.browser import Browser
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _joined_anew() -> None:
-    """Join the node anew: tests before may have left this process with one whose agent is gone."""
-    process.close()
 
 
 @pytest.fixture
