@@ -68,6 +68,18 @@ def test_a_request_that_is_excused_from_csrf_checks_is_no_test_clients(
     assert browser.cookies.keys() == {LOGIN, DATA}
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_sign_out_that_was_committed_is_not_done_again(
+    site: Any, ada: User, django_assert_num_queries: Any
+) -> None:
+    browser = Browser()
+    browser.post("/in/", user="ada")
+    user_of(browser)
+    with django_assert_num_queries(4):  # the user, BEGIN, the row, COMMIT
+        browser.post("/out/")
+    assert Revocation.objects.count() == 1
+
+
 @pytest.mark.parametrize("is_signed_out_alone", [True, False])
 def test_a_session_that_was_ended_meanwhile_goes_on_under_no_other_id(
     browser: Browser, ada: User, serve: Serve, is_signed_out_alone: bool
