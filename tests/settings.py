@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "nothing_shared.sessions",
     "django.contrib.auth",
     "django.contrib.contenttypes",
+    "django.contrib.postgres",  # which asks each new connection something
     "tests.causality.shop",
 ]
 

@@ -28,8 +28,9 @@ class Berth:
         self.ring = Ring(directory, size=ring_bytes, extra=roster.SIZE)
         self.roster = Roster(self.ring.extra, directory / f"roster-{self.ring.id:x}.lock")
         with self.ring.lock.held(2.0):
-            if node.table.is_retired:  # nobody would ever be heard from this seat
-                raise BusUnavailable(f"the change table in {node.directory} was replaced")
+            if node.table.is_retired or node.is_closed:
+                # Nobody would ever be heard from this seat, and everybody would wait for it.
+                raise BusUnavailable(f"this process has left the node in {node.directory}")
             self.cell, is_new = self.roster.take(node.table.id)
             if is_new:
                 self.note(roster.CURSOR, self.ring.head)

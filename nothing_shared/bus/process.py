@@ -90,7 +90,8 @@ def _announce(node: Node, change: Change) -> None:
 
 
 def _leave(node: Node) -> None:
-    current().leave(node)
+    for bus in list(_buses.values()):  # the settings may name another one since the node joined
+        bus.leave(node)
 
 
 async def _listen(node: Node) -> None:

@@ -10,6 +10,7 @@ import os
 import threading
 import weakref
 from collections.abc import Awaitable, Callable, Iterator
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from nothing_shared.clock import SECOND
@@ -31,6 +32,9 @@ BEAT = 0.1
 RESTART_AFTER = 0.5
 
 duties: dict[str, Duty] = {}
+
+agent_of: ContextVar[Node | None] = ContextVar("agent_of", default=None)
+"""The node whose agent runs in this context."""
 
 
 def duty(name: str) -> Callable[[Duty], Duty]:
@@ -81,6 +85,7 @@ class Agent:
         self._run()
 
     def _run(self) -> None:
+        agent_of.set(self._node)
         with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
             runner.run(self._stand())
         if self._node.table.is_retired and not self._stopping.is_set():

@@ -15,7 +15,7 @@ from pathlib import Path
 from nothing_shared.clock import NEVER, SECOND, Clock, boottime_ns
 from nothing_shared.locks import LockTimeout
 from nothing_shared.node import hooks, layout
-from nothing_shared.node.agent import Agent, duty
+from nothing_shared.node.agent import Agent, agent_of, duty
 from nothing_shared.node.change import Change
 from nothing_shared.node.conf import NodeSettings, node_settings
 from nothing_shared.node.directory import ensure, node_directory
@@ -49,6 +49,8 @@ class Node:
         self.intents = Intents(self.table)
         self.agent = Agent(self)
         self.pid = os.getpid()
+        self.is_closed = False
+        """Whether this process has left it: what is committed now, the next agent announces."""
         self._ended: set[tuple[int, int]] = set()
         """Intents of dead writers whose sessions can't commit any more."""
 
@@ -75,8 +77,9 @@ class Node:
     def commit(self, change: Change, intent: Intent | None = None) -> bool:
         """Take in and announce a change of this process's own; clear its intent once both are done.
 
-        False if a lock or the bus was out of reach: the intent stands, and the agent does it. On a
-        node whose table was replaced meanwhile, it is the new one that takes in and announces.
+        False if a lock or the bus was out of reach, or this node was closed: the intent stands, and
+        the agent does it. On a node whose table was replaced meanwhile, it is the new one that takes
+        in and announces.
         """
         done = not change or self._carry_out(change)
         if not done and self.table.is_retired:  # now, or while the first try was under way
@@ -155,14 +158,19 @@ class Node:
             time.sleep(0.001)
         return True
 
+    def leave(self) -> None:
+        """Take this process off the bus, for good."""
+        self.is_closed = True
+        for closer in hooks.closers:
+            closer(self)
+
     def give_way(self) -> None:
         """Leave the bus with a table that was replaced, and join the node that took its place.
 
         A node that stays on the roster must be heard from: left there, it would keep every node's
         lease from being extended.
         """
-        for closer in hooks.closers:
-            closer(self)
+        self.leave()
         if _current.get(node_directory()) is self:
             current()
 
@@ -189,7 +197,7 @@ _opening = threading.RLock()
 
 
 def current() -> Node:
-    """Return this process's node, opening it at first use.
+    """Return this process's node, opening it at first use; in an agent, the node that it works for.
 
     Raises ImproperlyConfigured if the node directory is unusable.
     """
@@ -197,6 +205,9 @@ def current() -> Node:
     options = node_settings()
     node = _seen[1]
     if node is not None and _seen[0] is options and _is_usable(node):
+        return node
+    node = agent_of.get()
+    if node is not None and _is_usable(node):
         return node
     with _opening:
         directory = node_directory()
@@ -248,8 +259,7 @@ def close() -> None:
         _current.clear()
     for node in nodes:  # not under the lock, for which an agent may be waiting
         node.agent.stop()
-        for closer in hooks.closers:
-            closer(node)
+        node.leave()
 
 
 def _forget_in_child() -> None:

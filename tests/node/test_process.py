@@ -115,6 +115,13 @@ def commit_on_replaced_node(directory: Path) -> tuple[bool, bool]:
     return done, not heir.table.fresh(before, heir.table.indexes((EVENT,)))
 
 
+def commit_after_close() -> bool:
+    node = process.current()
+    intent = node.intend((EVENT,))
+    process.close()
+    return node.commit(Change((EVENT,)), intent)
+
+
 def test_a_process_has_one_node(start: partial[Worker]) -> None:
     assert start().run(is_same_node_twice)
 
@@ -175,6 +182,18 @@ def test_a_commit_whose_announcer_fails_does_not_fail_its_writer_and_is_not_lost
     worker.run(listen_to_announcements)
     wait_until(lambda: worker.run(acts.standing) == 0, what="the agent announced it")
     assert (EVENT,) in [change.slots for change in worker.run(announcements)]
+
+
+def test_what_is_committed_after_the_node_was_closed_is_the_agents_and_keeps_nobody_waiting(
+    start: partial[Worker],
+) -> None:
+    worker = start()
+    assert not worker.run(commit_after_close)
+    worker.run(acts.join)
+    before = worker.run(acts.now)
+    wait_until(lambda: worker.run(acts.changed, EVENT) > before, what="the agent applied it")
+    wait_until(lambda: worker.run(acts.standing) == 0, what="the intent was buried")
+    assert worker.run(acts.is_leased)
 
 
 def test_the_intent_of_a_killed_writer_is_carried_out_and_buried(start: partial[Worker]) -> None:

@@ -81,6 +81,8 @@ def staged(
         try:
             for node in nodes:
                 node.wait_until_ready()
+                # A node that has heard nothing yet asks the primary once, whatever is asked of it.
+                stage.browser.get(node, "/read/nothing/")
             yield stage
         finally:
             stage.browser.close()
