@@ -19,6 +19,7 @@ EXECUTED = [page for page in PAGES if any(b.language != "text" for b in blocks_o
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)(#[^)\s]+)?\)")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", EXECUTED)
 def test_every_code_block_of_a_page_works(page: str, tmp_path: Path) -> None:
     environment = {**os.environ, "NOTHING_SHARED_TESTS_DIRECTORY": str(tmp_path)}

@@ -28,7 +28,7 @@ def run(report: Report, is_quick: bool) -> None:
         migrate(servers)
         for implementation in IMPLEMENTATIONS:
             with staged(servers, implementation, "wsgi") as stage:
-                share = share_of_replicas(stage, requests=25 if is_quick else 75)
+                share = share_of_replicas(stage, requests=6 if is_quick else 75)
                 report.figures[implementation] = share
                 if implementation == OURS:
                     extra = extra_statements(stage)

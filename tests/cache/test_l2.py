@@ -309,6 +309,7 @@ def test_a_killed_writer_frees_the_section_and_leaves_nothing(tmp_path: Path, ti
     assert (tier.get("mine"), tier.get("a")) == (None, b"1")
 
 
+@pytest.mark.slow
 def test_no_record_is_torn_however_often_its_writer_is_killed(tmp_path: Path, tier: L2) -> None:
     chance, found = random.Random(7), 0
     for seeds in ([f"{number}a", f"{number}b"] for number in range(25)):

@@ -27,6 +27,7 @@ def touch(sql: str, *params: Any, vendor: str = "postgresql") -> Touched:
     return bind(analyse(sql, known), params, many=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("vendor", ["sqlite", "postgresql"])
 @pytest.mark.parametrize(
     ("sql", "params", "keys"),

@@ -190,6 +190,7 @@ def break_(fault: tuple[Any, str, Any], monkeypatch: pytest.MonkeyPatch) -> None
     (monkeypatch.setitem if isinstance(where, dict) else monkeypatch.setattr)(where, name, broken)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_broken_reader_of_sqlites_tables_is_found_out(
     fault: str, sqlite: SQLite, monkeypatch: pytest.MonkeyPatch
@@ -198,6 +199,7 @@ def test_a_broken_reader_of_sqlites_tables_is_found_out(
     assert any_missed(sqlite) is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", POSTGRESQL_FAULTS)
 def test_a_broken_reader_of_postgresqls_tables_is_found_out(
     fault: str, postgresql: PostgreSQL, monkeypatch: pytest.MonkeyPatch

@@ -8,6 +8,8 @@ import pytest
 
 from .running import FORM, Demo, Visitor
 
+pytestmark = pytest.mark.slow
+
 MISSING = [0, 999, 10**30]
 
 

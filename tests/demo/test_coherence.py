@@ -19,6 +19,8 @@ from tests.wait import wait_until
 
 from .running import Answer, Demo, Visitor
 
+pytestmark = pytest.mark.slow
+
 TARGET_SECONDS = 0.05
 
 
@@ -133,7 +135,6 @@ def tiers_of(page: Answer) -> dict[str, str]:
     return {name: tier for tier, name in found}
 
 
-@pytest.mark.slow
 def test_a_node_that_was_away_serves_nothing_from_before(tmp_path: Path) -> None:
     directory, path = tmp_path / "site", "/api/events/4/"
     with Demo(directory, "--nodes", "2").ready() as demo:

@@ -20,6 +20,7 @@ def likeness(source: bytes, size: tuple[int, int], spec: str, drawn_as: str, eng
     return ssim(pixels(drawn.data), reference(source, planned.size, planned.box))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_scaling_loses_nothing_that_can_be_seen(name: str) -> None:
     """At least 0.997 on every photograph, also where a JPEG is decoded at a half or a quarter."""

@@ -83,6 +83,7 @@ def staged(
                 node.wait_until_ready()
                 # A node that has heard nothing yet asks the primary once, whatever is asked of it.
                 stage.browser.get(node, "/read/nothing/")
+            stage.browser.close()
             yield stage
         finally:
             stage.browser.close()
