@@ -16,13 +16,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=1_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--engine", choices=["pillow", "vips"], default="pillow")
     chosen = parser.parse_args()
     outcomes: Counter[str] = Counter()
     worst_seconds = worst_growth = 0.0
     failed = 0
     corpus = [named, bombs, lies, truncations, lambda: mutations(chosen.count, chosen.seed)]
     for kind in corpus:
-        for name, allowed, fate in fates(kind()):
+        for name, allowed, fate in fates(kind(), engine=chosen.engine):
             outcomes[fate.outcome] += 1
             worst_seconds = max(worst_seconds, fate.seconds)
             worst_growth = max(worst_growth, fate.growth)

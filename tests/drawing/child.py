@@ -39,16 +39,16 @@ class Fate:
 
 
 def warm_up() -> None:
-    """Import what drawing imports, once, before anything is measured."""
+    """Import what Pillow's engine imports, once, before anything is measured: libvips has threads."""
     for format in ("JPEG", "PNG", "GIF", "WEBP", "AVIF"):
         draw(encoded(scene(64, 48), format), parse("32x32-smart-cover"))
 
 
 def fates(
-    files: Iterable[tuple[str, bytes, str]], spec: str = "400x300 cover"
+    files: Iterable[tuple[str, bytes, str]], spec: str = "400x300 cover", *, engine: str = "pillow"
 ) -> Iterator[tuple[str, str, Fate]]:
     """Yield name, what is allowed, and what became of each file."""
-    command = [sys.executable, "-m", "tests.drawing.child", spec]
+    command = [sys.executable, "-m", "tests.drawing.child", spec, engine]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -63,10 +63,10 @@ def main() -> None:
     warm_up()
     while length := sys.stdin.buffer.read(4):
         data = sys.stdin.buffer.read(int.from_bytes(length, "big"))
-        print(json.dumps(draw_in_a_child(data, sys.argv[1])), flush=True)
+        print(json.dumps(draw_in_a_child(data, *sys.argv[1:])), flush=True)
 
 
-def draw_in_a_child(data: bytes, spec: str) -> tuple[object, ...]:
+def draw_in_a_child(data: bytes, spec: str, engine: str) -> tuple[object, ...]:
     """A crash is an outcome (``signal 11``), and so is a hang (``hung``)."""
     reading, writing = os.pipe()
     pid = os.fork()
@@ -74,7 +74,7 @@ def draw_in_a_child(data: bytes, spec: str) -> tuple[object, ...]:
         os.close(reading)
         warnings.simplefilter("ignore")  # Pillow's of damaged EXIF
         try:
-            os.write(writing, json.dumps(_drawn(data, spec)).encode())
+            os.write(writing, json.dumps(_drawn(data, spec, engine)).encode())
         finally:
             os._exit(0)
     os.close(writing)
@@ -91,12 +91,12 @@ def draw_in_a_child(data: bytes, spec: str) -> tuple[object, ...]:
     return ("hung" if not ready else f"signal {status & 127}", 0, 0.0, 0)
 
 
-def _drawn(data: bytes, spec: str) -> tuple[str, int, float, int, str]:
+def _drawn(data: bytes, spec: str, engine: str) -> tuple[str, int, float, int, str]:
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # resets the peak
     before, begun = _memory("VmRSS"), time.process_time()
     status, message = 200, ""
     try:
-        draw(data, parse(spec))
+        draw(data, parse(spec), engine=engine)
         outcome = "drawn"
     except ThumbnailError as error:
         outcome, status, message = type(error).__name__, error.status, str(error)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 
 import pytest
@@ -44,6 +45,16 @@ def test_headers_that_lie_are_not_believed() -> None:
 @pytest.mark.slow
 def test_mutated_files_do_no_harm() -> None:
     assert check(mutations(300, seed=20261127), growth=64 * MIB, seconds=2.0) == 300
+
+
+@pytest.mark.slow
+def test_libvips_comes_to_no_harm_either() -> None:
+    """It may draw what Pillow refuses, and the other way round; it may not crash, hang or grow."""
+    files = itertools.chain(named(), bombs(), lies(), mutations(200, seed=20261127))
+    for name, _, fate in fates(files, engine="vips"):
+        assert fate.status in (200, 415, 422), (name, fate)
+        assert fate.growth <= 64 * MIB, (name, fate)
+        assert fate.seconds <= 2.0, (name, fate)
 
 
 @pytest.mark.parametrize("name", seeds())

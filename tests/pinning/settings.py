@@ -37,6 +37,9 @@ MIDDLEWARE = [
 ]
 
 PRIMARY: dict[str, Any] = {"CONN_MAX_AGE": SITE.get("conn_max_age"), **SITE["primary"]}
+if SITE.get("pool"):
+    options = {**PRIMARY.get("OPTIONS", {}), "pool": {"min_size": 1, "max_size": 4}}
+    PRIMARY = {**PRIMARY, "OPTIONS": options}
 REPLICAS: list[dict[str, Any]] = SITE["replicas"]
 DATABASES = {"default": PRIMARY}
 CACHES: dict[str, dict[str, Any]] = {

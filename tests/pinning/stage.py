@@ -70,12 +70,12 @@ def staged(
     """Run two nodes of an implementation for the time of the block."""
     with tempfile.TemporaryDirectory(prefix="nothing-shared-pinning-") as directory:
         nodes = []
-        # Under ASGI each request has a thread of its own, and with it connections of its own.
-        age = None if interface == "wsgi" else 0
+        # Under ASGI each request has a thread of its own: it gives its connections to the next by a pool.
+        age, is_pooled = (None, False) if interface == "wsgi" else (0, True)
         for name in ("one", "two"):
             Path(directory, f"node-{name}").mkdir(mode=0o700)
-            place = {"node": name, "directory": directory, "conn_max_age": age, **site}
-            found = described(servers, implementation, **place)
+            place = {"node": name, "directory": directory, "conn_max_age": age, "pool": is_pooled}
+            found = described(servers, implementation, **{**place, **site})
             nodes.append(Node(found, interface=interface))
         stage = Stage(*nodes, servers)
         try:
