@@ -40,3 +40,17 @@ def test_no_failure_of_a_replica_or_the_bus_is_one_of_a_client(found: Estate) ->
 def test_the_same_history_deceives_clients_of_other_packages(found: Estate, peer: str) -> None:
     account = play(found, peer, operations=20_000, seed=1, kinds=("pause", "lag"), seconds=60.0)
     assert account.violations, account
+
+
+@pytest.mark.parametrize(
+    ("rule", "kinds"),
+    [
+        ("tickets without positions", ("pause", "cut bus")),
+        ("positions without timeline", ("pause", "lag", "fail over")),
+    ],
+)
+def test_the_same_history_deceives_clients_where_a_rule_is_missing(
+    found: Estate, rule: str, kinds: tuple[str, ...]
+) -> None:
+    account = play(found, mutant=rule, operations=20_000, seed=1, kinds=kinds, seconds=90.0)
+    assert account.violations, account

@@ -15,7 +15,7 @@ from nothing_shared.bus.errors import BusFull
 if TYPE_CHECKING:
     from nothing_shared.bus.message import Message
 
-__all__ = ["Waiting", "insertion", "wait_for_commit"]
+__all__ = ["Waiting", "wait_for_commit"]
 
 AT_ONCE = 100
 """So many messages of one transaction wait; then they are stored, as far as savepoints let them."""
@@ -39,7 +39,7 @@ class Waiting:
         self.is_stored = False
         self._sent = sent
         self.__qualname__ = (
-            f"publish({message.topic!r})"  # what Django's log calls a hook that failed
+            f"publish({message.topic!r})"  # as Django's log calls a hook that failed
         )
 
     def __call__(self) -> None:
@@ -64,9 +64,7 @@ class Commit:
             type(connection)._commit(connection)  # type: ignore[attr-defined]
         else:
             with debug_transaction(connection, "COMMIT"):
-                _execute(connection, *insertion(waiting), "; COMMIT")
-        for hook in waiting:
-            hook.is_stored = True
+                _store(connection, waiting, "; COMMIT")
 
 
 def wait_for_commit(connection: BaseDatabaseWrapper, message: Waiting) -> None:
@@ -89,12 +87,6 @@ def wait_for_commit(connection: BaseDatabaseWrapper, message: Waiting) -> None:
     connection.on_commit(message, robust=True)
 
 
-def insertion(waiting: Iterable[Waiting]) -> tuple[str, list[Any]]:
-    """Return the statement that stores messages in their order, and its parameters."""
-    rows = [hook.row for hook in waiting]
-    return INSERT + ", ".join([ONE] * len(rows)), [value for row in rows for value in row]
-
-
 def _hooks(entries: Iterable[tuple[Any, ...]]) -> Iterator[Waiting]:
     return (hook for _, hook, *_ in entries if isinstance(hook, Waiting))
 
@@ -108,18 +100,15 @@ def _unstored(connection: BaseDatabaseWrapper) -> Iterator[tuple[set[str], Waiti
             yield sids, hook
 
 
-def _store(connection: BaseDatabaseWrapper, waiting: list[Waiting]) -> None:
-    if waiting:
-        _execute(connection, *insertion(waiting))
-        for hook in waiting:
-            hook.is_stored = True
+def _store(connection: BaseDatabaseWrapper, waiting: list[Waiting], more: str = "") -> None:
+    """Send the rows past Django's wrappers, since they are no write of the site's."""
+    from psycopg import ClientCursor  # takes several statements at once
 
-
-def _execute(
-    connection: BaseDatabaseWrapper, statement: str, parameters: list[Any], more: str = ""
-) -> None:
-    """Send it past Django's wrappers, since it is no write of the site's, and in the simple protocol."""
-    from psycopg import ClientCursor
-
+    if not waiting:
+        return
+    rows = [hook.row for hook in waiting]
+    statement = INSERT + ", ".join([ONE] * len(rows)) + more
     with connection.wrap_database_errors, ClientCursor(connection.connection) as cursor:
-        cursor.execute(statement + more, parameters)
+        cursor.execute(statement, [value for row in rows for value in row])
+    for hook in waiting:
+        hook.is_stored = True

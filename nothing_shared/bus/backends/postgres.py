@@ -104,6 +104,7 @@ class PostgresBus(NetworkBus):
         message = Message(node.table.id, number, node.table.clock(), Kind.STORED, topic, payload)
         packet = self.seal(message)
         connection.validate_no_broken_transaction()
+        connection.ensure_connection()  # refused where it was closed amid the transaction
 
         def sent(waiting: Waiting) -> None:
             if waiting.is_stored:
