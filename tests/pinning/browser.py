@@ -66,8 +66,8 @@ class Browser:
             connection.request(
                 method, path.replace(" ", "%20"), headers={"Cookie": jar} if jar else {}
             )
-            response = connection.getresponse()
-            body = response.read().decode()
+            with connection.getresponse() as response:  # whose socket may be its own by now
+                body = response.read().decode()
         except (OSError, http.client.HTTPException):
             self._connections.pop(node.port).close()
             raise
