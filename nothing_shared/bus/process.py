@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import threading
 from dataclasses import replace
@@ -20,6 +21,8 @@ from nothing_shared.node.change import Change
 from nothing_shared.node.process import Node
 
 __all__ = ["current", "install"]
+
+logger = logging.getLogger("nothing_shared.bus")
 
 EXTRAS = {"channels": "channels", "nats": "nats", "psycopg": "postgres", "redis": "redis"}
 """Modules of the brokers' clients, and what they are called where this package is installed."""
@@ -91,7 +94,10 @@ def _announce(node: Node, change: Change) -> None:
 
 def _leave(node: Node) -> None:
     for bus in list(_buses.values()):  # the settings may name another one since the node joined
-        bus.leave(node)
+        try:
+            bus.leave(node)
+        except Exception:
+            logger.exception("node %s leaves a bus without a goodbye", node.name)
 
 
 async def _listen(node: Node) -> None:

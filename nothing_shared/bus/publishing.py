@@ -29,9 +29,8 @@ def publish(
 
     Raises BusFull when readers are too far behind or too much waits for the commit; MessageTooLarge;
     BusUnavailable; TypeError if the payload is not JSON; ValueError for a reserved topic. What goes
-    wrong only after a commit is logged. On a bus that is transactional, in its own database, the
-    message is stored by the very COMMIT, and exists if and only if that succeeds; what keeps it from
-    being stored makes the commit fail.
+    wrong only after a commit is logged. On a bus that is transactional, in its own database, nothing
+    waits: the message is stored with the transaction, and exists if and only if that commits.
     """
     if topic.startswith(RESERVED):
         raise ValueError(f"topic={topic!r}: topics that begin with {RESERVED!r} are not for sites")

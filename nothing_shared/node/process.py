@@ -202,12 +202,12 @@ def current() -> Node:
     Raises ImproperlyConfigured if the node directory is unusable.
     """
     global _seen
+    node = agent_of.get()
+    if node is not None and _is_usable(node) and not node.is_closed:
+        return node
     options = node_settings()
     node = _seen[1]
     if node is not None and _seen[0] is options and _is_usable(node):
-        return node
-    node = agent_of.get()
-    if node is not None and _is_usable(node):
         return node
     with _opening:
         directory = node_directory()

@@ -91,7 +91,7 @@ class BaseBus(ABC):
     def store(self, node: Node, connection: BaseDatabaseWrapper, topic: str, payload: Any) -> bool:
         """Make a message a part of the transaction that is open on a connection; say whether it is.
 
-        Only where the bus ``is_transactional``, and only with its own database. Raises BusFull,
+        Only where the bus ``is_transactional``, and only with its own database. Raises
         MessageTooLarge, TypeError or DatabaseError.
         """
         return False

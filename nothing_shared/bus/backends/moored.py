@@ -84,7 +84,8 @@ class MooredBus(BaseBus, Generic[Moored]):
 
     def cast_off(self, node: Node) -> tuple[Moored, bool] | None:
         """Give up the node's place; return it, and whether a goodbye stands on the ring."""
-        berth = self._berths.pop(node.table.id, None)
+        with self._mooring:  # whoever is taking the place has it by then, or finds the node closed
+            berth = self._berths.pop(node.table.id, None)
         if berth is None:
             return None
         try:

@@ -14,15 +14,14 @@ from typing import Any
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from nothing_shared.bus.backends.committing import Waiting, wait_for_commit
 from nothing_shared.bus.backends.network import NetworkBus, NetworkOptions
 from nothing_shared.bus.backends.outbox import OutboxTransport
 from nothing_shared.bus.backends.progress import Progress
-from nothing_shared.bus.backends.rows import Rows
+from nothing_shared.bus.backends.rows import INSERT_ONE, Rows
 from nothing_shared.bus.backends.trimming import Trimmer
 from nothing_shared.bus.backends.wire import Wire, connected
 from nothing_shared.bus.conf import SETTING, BusSettings
-from nothing_shared.bus.message import Kind, Message
+from nothing_shared.bus.message import Kind, Message, unseal
 from nothing_shared.bus.transport import Place, Transport
 from nothing_shared.conf import InvalidSetting, option
 from nothing_shared.node.process import Node
@@ -57,9 +56,8 @@ class PostgresBusOptions(NetworkOptions):
 class PostgresBus(NetworkBus):
     """Delivers at least once, in each sender's order, and replays what was not yet trimmed.
 
-    What is published in a transaction of the bus's database goes to the server with its COMMIT: it
-    exists if and only if that succeeds, even if the process dies at that moment, and savepoints
-    count. It costs no round trip. It is delivered
+    What is published in a transaction of the bus's database is stored with it: it exists if and only
+    if that commits, even if the process dies at that moment, and savepoints count. It is delivered
     in an order in which a transaction comes after those that had committed when it began. Twice it
     comes only to a node whose agent was replaced, and then only what was stored since the oldest
     transaction that was running at that time had begun.
@@ -104,16 +102,24 @@ class PostgresBus(NetworkBus):
         message = Message(node.table.id, number, node.table.clock(), Kind.STORED, topic, payload)
         packet = self.seal(message)
         connection.validate_no_broken_transaction()
-        connection.ensure_connection()  # refused where it was closed amid the transaction
-
-        def sent(waiting: Waiting) -> None:
-            if waiting.is_stored:
-                self.berth(node).wake()
-            else:  # a test captured the hook, in a transaction that will never commit
-                self.send(node, topic, payload)
-
-        wait_for_commit(connection, Waiting(self.settings.namespace, message, packet, sent))
+        with connection.cursor() as cursor, connection.wrap_database_errors:
+            # Past Django's wrappers: this is no write of the site's.
+            cursor.cursor.execute(INSERT_ONE, (self.settings.namespace, topic, packet))
+            (id,) = cursor.cursor.fetchone()
+        connection.on_commit(_Stored(self, node, connection, id, topic), robust=True)
         return True
+
+    def stored(self, node: Node, connection: BaseDatabaseWrapper, id: int) -> None:
+        """Have all nodes look at a row, once it is committed."""
+        if not connection.in_atomic_block:
+            self.berth(node).wake()
+            return
+        # A test captured the hook, in a transaction that will never commit.
+        with connection.cursor() as cursor:
+            statement = "SELECT packet FROM nothing_shared_bus_outbox WHERE id = %s"
+            cursor.cursor.execute(statement, (id,))
+            message = unseal(bytes(cursor.cursor.fetchone()[0]), self.signer)
+        self.send(node, message.topic, message.payload)
 
     # What the agent does
 
@@ -192,3 +198,19 @@ class PostgresBus(NetworkBus):
             except OSError as failure:
                 logger.warning("old messages can't be removed from the outbox: %s", failure)
             await asyncio.sleep(self.options.retention / 8)
+
+
+class _Stored:
+    """What is done once a message that its transaction stored is committed."""
+
+    def __init__(
+        self, bus: PostgresBus, node: Node, connection: BaseDatabaseWrapper, id: int, topic: str
+    ) -> None:
+        self._bus = bus
+        self._node = node
+        self._connection = connection
+        self._id = id
+        self.__qualname__ = f"publish({topic!r})"  # what Django's log calls a hook that failed
+
+    def __call__(self) -> None:
+        self._bus.stored(self._node, self._connection, self._id)

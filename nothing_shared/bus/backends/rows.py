@@ -11,9 +11,13 @@ from nothing_shared.bus.backends.progress import Progress, Snapshot
 from nothing_shared.bus.backends.wire import Wire
 from nothing_shared.bus.outbox import Parcel
 
-__all__ = ["Head", "Row", "Rows"]
+__all__ = ["INSERT_ONE", "Head", "Row", "Rows"]
 
 AT_ONCE = 200
+
+INSERT_ONE = """
+INSERT INTO nothing_shared_bus_outbox (namespace, topic, packet) VALUES (%s, %s, %s) RETURNING id
+"""
 
 INSERT = """
 INSERT INTO nothing_shared_bus_outbox (namespace, topic, packet)
