@@ -203,7 +203,7 @@ def current() -> Node:
     """
     global _seen
     node = agent_of.get()
-    if node is not None and _is_usable(node) and not node.is_closed:
+    if node is not None and _is_usable(node):
         return node
     options = node_settings()
     node = _seen[1]
@@ -219,7 +219,7 @@ def current() -> Node:
 
 
 def _is_usable(node: Node) -> bool:
-    return node.pid == os.getpid() and not node.table.is_retired
+    return node.pid == os.getpid() and not (node.is_closed or node.table.is_retired)
 
 
 def use(node: Node) -> None:

@@ -27,7 +27,6 @@ def touch(sql: str, *params: Any, vendor: str = "postgresql") -> Touched:
     return bind(analyse(sql, known), params, many=False)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("vendor", ["sqlite", "postgresql"])
 @pytest.mark.parametrize(
     ("sql", "params", "keys"),
@@ -431,6 +430,7 @@ def split_at_every_and(it: Any, start: int, end: int) -> list[tuple[int, int]]:
     return [*pieces, (start, end)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "name", "fault"),
     [

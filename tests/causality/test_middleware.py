@@ -356,7 +356,7 @@ def test_garbage_costs_one_fresh_answer_and_is_replaced_by_a_good_ticket(
 
 @given(name=st.text(max_size=40), value=st.text(max_size=100))
 @settings(
-    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_no_cookie_header_whatever_it_says_makes_an_error_or_a_change(
     node: process.Node, name: str, value: str

@@ -25,7 +25,7 @@ from .rest import come_to_rest, do_rounds, warm_up
 from .schedule import run
 from .worker import Program
 
-BLOCKS, SCHEDULES = 2, 300
+BLOCKS, SCHEDULES = 4, 300
 
 
 @pytest.mark.parametrize("block", range(BLOCKS))
@@ -35,7 +35,7 @@ def test_every_promise_holds_in_all_weathers(block: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("block", range(4))
+@pytest.mark.parametrize("block", range(5))
 def test_every_promise_holds_in_many_more_schedules(block: int) -> None:
     for seed in range(1_000_000 + block * 2_000, 1_000_000 + (block + 1) * 2_000):
         run(seed)

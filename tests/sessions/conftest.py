@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import reset_queries
 
 from nothing_shared.sessions import wall
 from tests.sessions import views
@@ -14,6 +15,7 @@ from tests.sessions.browser import Browser
 @pytest.fixture
 def site(settings: Any, db: None) -> Any:
     """The settings of a site with sessions of ours, to change at will."""
+    reset_queries()  # what other tests had logged: a full log is a warning where queries are counted
     settings.ROOT_URLCONF = "tests.sessions.views"
     settings.SESSION_ENGINE = "nothing_shared.sessions.backends.signed_cookies"
     settings.MIDDLEWARE = [
