@@ -46,14 +46,15 @@ def remember_miss(scope: Scope, store: Store, name: str) -> None:
 def recall_miss(scope: Scope, store: Store, name: str) -> int | None:
     """Return when the miss began that makes this ``set`` a fill, None if it is out of the blue.
 
-    After any write of the scope every ``set`` is out of the blue: it may be meant to replace.
+    After any write of the scope every ``set`` is out of the blue: it may be meant to replace. A miss
+    on a node that was replaced since began before all times, so that its fill is refused.
     """
     misses = scope.attachments.get("misses")
     found = misses.pop((store.location, name), None) if misses else None
-    if found is None or scope.writes or scope.is_unsafe or not scope.may_fill:
+    if found is None or scope.writes or scope.is_unsafe:
         return None
     begun, table_id = found
-    return begun if table_id == store.table.id else None
+    return begun if table_id == store.table.id else 0
 
 
 def keep(

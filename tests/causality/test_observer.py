@@ -240,19 +240,32 @@ def test_a_block_in_manual_mode_commits_nothing_and_is_heard_all_the_same(
     transaction.set_autocommit(True, using=site)
 
 
+def get_or_set(cache: MachineCache, site: str) -> str:
+    return str(cache.get_or_set("name", lambda: name_of(site, 1), 600))
+
+
+def get_and_set(cache: MachineCache, site: str) -> str:
+    name = cache.get("name")
+    if name is None:
+        name = name_of(site, 1)
+        cache.set("name", name, 600)
+    return str(name)
+
+
+@pytest.mark.parametrize("fill", [get_or_set, get_and_set])
 @pytest.mark.parametrize("in_block", [False, True])
 def test_what_manual_mode_shows_is_never_kept(
-    site: str, cache: MachineCache, in_block: bool
+    site: str, cache: MachineCache, in_block: bool, fill: Callable[[MachineCache, str], str]
 ) -> None:
     transaction.set_autocommit(False, using=site)
     assert name_of(site, 1) == "Ursula"  # SQLite's snapshot is taken here
     elsewhere(lambda: rename(site, 1, "Le Guin"))
     begin()
     with transaction.atomic(using=site) if in_block else contextlib.nullcontext():
-        cache.get_or_set("name", lambda: name_of(site, 1), 600)
+        fill(cache, site)
     transaction.rollback(using=site)
     transaction.set_autocommit(True, using=site)
-    assert elsewhere(lambda: cache.get_or_set("name", lambda: name_of(site, 1), 600)) == "Le Guin"
+    assert elsewhere(lambda: fill(cache, site)) == "Le Guin"
 
 
 def test_a_block_interrupted_in_its_commit_is_heard_at_the_next_look(

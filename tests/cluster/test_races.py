@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from tests.cluster.harness import Cluster
@@ -32,6 +34,22 @@ def test_a_fill_that_a_write_overtook_is_not_served(
     reader.signal("loaded")
     assert filling.get() == 0  # its caller gets what was true when it asked
     assert reader(f"{way}(1)") == 1
+    assert reader(f"{way}(1)") == 1
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_fill_that_began_on_a_node_that_was_replaced_is_not_kept(
+    cluster: Cluster, way: str
+) -> None:
+    reader = cluster.worker("a")
+    node = reader("process.current().table.id")
+    filling = reader.start(f"slow_{way}(1)")
+    reader.reached("loaded")
+    shutil.rmtree(cluster.directory / "node-a")
+    wait_until(lambda: reader("process.current().table.id") != node, what="a new node")
+    reader.signal("loaded")
+    assert filling.get() == 0
+    assert reader("sell(1)") == 1
     assert reader(f"{way}(1)") == 1
 
 

@@ -45,7 +45,7 @@ def write_asynchronously_and_read_elsewhere(servers: Replication, directory: Pat
 
 
 def read_after_a_replica_was_rewound(servers: Replication, directory: Path) -> bool:
-    restart_from_here(servers)
+    servers.restart_from_here()
     client = Client()
     client.post(lambda: make("Ursula"))
     servers.wait_until_caught_up()
@@ -54,14 +54,6 @@ def read_after_a_replica_was_rewound(servers: Replication, directory: Path) -> b
     for replica in servers.replicas:
         replica.rewind()
     return all(client.get(count) == expected for _ in range(10))
-
-
-def restart_from_here(servers: Replication) -> None:
-    """Let replicas begin with what there is now when they crash."""
-    servers.primary.ask("CHECKPOINT")
-    servers.wait_until_caught_up()
-    for replica in servers.replicas:
-        replica.ask("CHECKPOINT")
 
 
 def write_twice_at_a_time(servers: Replication, directory: Path) -> bool:

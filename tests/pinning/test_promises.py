@@ -75,6 +75,7 @@ def test_p5_two_processes_share_a_key_and_the_databases_and_nothing_else(
 def test_p10_a_replica_that_was_caught_up_and_comes_back_with_less_is_not_believed(
     stage: Stage,
 ) -> None:
+    stage.servers.restart_from_here()
     title = written(stage, "orm")
     stage.servers.wait_until_caught_up()
     for _ in range(4):

@@ -198,6 +198,7 @@ def test_a_detached_replica_serves_what_it_has_and_no_more(
 def test_p10_a_replica_that_has_lost_what_it_showed_is_asked_anew(
     pinned: Replication, client: Client
 ) -> None:
+    pinned.restart_from_here()
     client.post(lambda: make("Ursula"))
     pinned.wait_until_caught_up()
     for _ in range(5):

@@ -17,8 +17,12 @@ from tests.wait import wait_until
 
 __all__ = ["ReplicaServer", "Replication", "replicated"]
 
-OPTIONS = ("-csynchronous_commit=on", "-cwal_keep_size=512MB", "-cwal_retrieve_retry_interval=50ms")
-"""A commit is acknowledged when it is in the log, as in production: else replicas lag for no reason."""
+OPTIONS = (
+    "-csynchronous_commit=on",  # as in production: else replicas lag for no reason
+    "-cwal_keep_size=512MB",
+    "-cwal_retrieve_retry_interval=50ms",
+    "-cbgwriter_lru_maxpages=0",  # what is on a replica's disk shall be its last restart point
+)
 
 APPLICATION = "site"
 """A plain role, as a site has it: no superuser, no ``pg_monitor``."""
@@ -97,6 +101,7 @@ class ReplicaServer(PostgreSQLServer):
         """Crash, and come back showing less than before; ``lag(0)`` lets it go on.
 
         Replay begins again at the last restart point, and waits there before the first commit.
+        Where that is can be said by ``Replication.restart_from_here`` alone.
         """
         self.lag(3_600_000)
         self.crash()
@@ -137,9 +142,18 @@ class Replication:
 
     def wait_until_caught_up(self, *replicas: ReplicaServer) -> None:
         """Wait until replicas show all that is committed; all of them where none is named."""
+        # A commit of its own: what others have put into the log and not written yet goes out with it.
+        self.primary.ask("SELECT pg_logical_emit_message(true, '', '')")
         position = self.primary.ask("SELECT pg_current_wal_flush_lsn()::text")
         for replica in replicas or self.replicas:
             wait_until(lambda r=replica: r.has_replayed(position), PATIENCE, what="replay")  # type: ignore[misc]
+
+    def restart_from_here(self) -> None:
+        """Let replicas begin with what there is now when they crash."""
+        self.primary.ask("CHECKPOINT")
+        self.wait_until_caught_up()
+        for replica in self.replicas:
+            replica.ask("CHECKPOINT")
 
     def heal(self) -> None:
         """Undo all faults of replicas that still follow the primary, and wait for them."""

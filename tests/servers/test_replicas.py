@@ -98,6 +98,7 @@ def test_a_detached_replica_receives_nothing_until_it_is_attached(servers: Repli
 def test_a_replica_that_crashes_can_come_back_with_less_than_it_showed(
     servers: Replication,
 ) -> None:
+    servers.restart_from_here()
     position = write(servers)
     servers.wait_until_caught_up()
     one, _ = servers.replicas
