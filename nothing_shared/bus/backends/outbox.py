@@ -9,7 +9,7 @@ from time import monotonic
 
 from nothing_shared.bus.backends.group_turns import Turns
 from nothing_shared.bus.backends.progress import Progress
-from nothing_shared.bus.backends.rows import Row, Rows
+from nothing_shared.bus.backends.rows import AT_ONCE, Row, Rows
 from nothing_shared.bus.backends.wire import Wire
 from nothing_shared.bus.outbox import Parcel
 from nothing_shared.bus.transport import Handle, Transport
@@ -50,6 +50,7 @@ class OutboxTransport(Transport):
         self._wire = wire
         self._note = note
         self._looking, self._poking = Pace(), Pace()
+        self._may_have_more = True
         self._came = asyncio.Event()
         """Set, and replaced, whenever rows have come: wakes the groups."""
 
@@ -67,10 +68,10 @@ class OutboxTransport(Transport):
 
     async def receive(self) -> list[tuple[bytes, int]]:
         self._note(self._progress)  # what was returned last has been acted on by now
-        rows = await self._next()
-        if not rows:
+        if not self._may_have_more:  # what is stored from here on is told of
             await self._listener.hear(POLL)
-            rows = await self._next()
+        rows = await self._next()
+        self._may_have_more = len(rows) == AT_ONCE
         if rows:
             self._came.set()
             self._came = asyncio.Event()

@@ -11,7 +11,7 @@ from nothing_shared.bus.backends.progress import Progress, Snapshot
 from nothing_shared.bus.backends.wire import Wire
 from nothing_shared.bus.outbox import Parcel
 
-__all__ = ["INSERT_ONE", "Head", "Row", "Rows"]
+__all__ = ["AT_ONCE", "INSERT_ONE", "Head", "Row", "Rows"]
 
 AT_ONCE = 200
 
