@@ -15,7 +15,9 @@ from nothing_shared.node.slots import EPOCH
 
 __all__ = ["Noted", "expiry", "keep", "recall_miss", "remember_miss"]
 
-MOST_MISSES = 1000
+MOST_MISSES = 100_000
+MOST_WITHOUT_END = 1_000
+"""Misses that are remembered where nobody says where the unit of work ends: a script may run for ever."""
 
 
 class Noted(NamedTuple):
@@ -38,7 +40,7 @@ def remember_miss(scope: Scope, store: Store, name: str) -> None:
     now = store.table.clock()
     scope.use(Noted(now, store.own_indexes(name)))
     misses = scope.attachments.setdefault("misses", {})
-    if len(misses) >= MOST_MISSES:
+    if len(misses) >= (MOST_WITHOUT_END if scope.is_implicit else MOST_MISSES):
         misses.pop(next(iter(misses)))
     misses[store.location, name] = (now, store.table.id)
 

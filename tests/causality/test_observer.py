@@ -268,6 +268,18 @@ def test_what_manual_mode_shows_is_never_kept(
     assert elsewhere(lambda: fill(cache, site)) == "Le Guin"
 
 
+def test_a_value_of_many_that_were_missed_together_is_forgotten_with_its_row(
+    site: str, cache: MachineCache
+) -> None:
+    begin()
+    names = [f"name-{number}" for number in range(1_500)]
+    assert not cache.get_many(names)
+    cache.set_many(dict.fromkeys(names, name_of(site, 1)))
+    elsewhere(lambda: rename(site, 1, "Le Guin"))
+    begin()
+    assert not cache.get_many([names[0], names[-1]])
+
+
 def test_a_block_interrupted_in_its_commit_is_heard_at_the_next_look(
     site: str, node: process.Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
