@@ -97,7 +97,7 @@ class TestTransport:
             return monotonic() - began
 
         try:
-            assert asyncio.run(run()) < 1
+            assert asyncio.run(run()) < 5, "nobody waits for its answer"
         finally:
             server.thaw()
 
@@ -109,7 +109,7 @@ class TestTransport:
         began = monotonic()
         with pytest.raises(OSError, match="no NATS server answers"):
             asyncio.run(run())
-        assert monotonic() - began < 1
+        assert monotonic() - began < 5
 
     def test_one_server_of_several_is_enough(self, server: NATSServer) -> None:
         async def run() -> bool:

@@ -25,10 +25,10 @@ from .rest import come_to_rest, do_rounds, warm_up
 from .schedule import run
 from .worker import Program
 
-BLOCKS, SCHEDULES = 4, 300
+SCHEDULES = 300
 
 
-@pytest.mark.parametrize("block", range(BLOCKS))
+@pytest.mark.parametrize("block", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2, 3))])
 def test_every_promise_holds_in_all_weathers(block: int) -> None:
     for seed in range(block * SCHEDULES, (block + 1) * SCHEDULES):
         run(seed)
@@ -57,6 +57,7 @@ def test_on_one_node_where_all_live_an_answered_write_is_seen_by_everybody() -> 
     assert hits > 1_000
 
 
+@pytest.mark.slow
 def test_the_schedules_reach_every_labelled_point_and_every_verdict() -> None:
     reached: set[str] = set()
     hits = Counter[Verdict]()
@@ -68,6 +69,7 @@ def test_the_schedules_reach_every_labelled_point_and_every_verdict() -> None:
     assert min(hits[verdict] for verdict in Verdict if verdict is not Verdict.MISS) > 30
 
 
+@pytest.mark.slow
 def test_the_bounds_are_nearly_reached_and_so_say_no_more_than_needed() -> None:
     oldest = dict.fromkeys(Verdict, 0)
     weather = {
@@ -188,6 +190,7 @@ QUICK = settings(
 )
 
 
+@pytest.mark.slow
 def test_the_state_machine_finds_no_broken_promise() -> None:
     run_state_machine_as_test(Protocol, settings=QUICK)
 
