@@ -35,6 +35,22 @@ class Berth:
             if is_new:
                 self.note(roster.CURSOR, self.ring.head)
                 self.append(Kind.HELLO, "", None, seal)
+        self._former: tuple[Roster, ...] = ()
+        self.expected: set[int] = set()
+        """Nodes that sat on a ring that was lost, and were not seen here yet."""
+
+    def succeed(self, lost: Berth) -> None:
+        """Take the place of a berth on a ring that was lost."""
+        self._former = (lost.roster, *lost._former)
+        self.expected = self.awaited()
+        lost.vanish()
+
+    def awaited(self) -> set[int]:
+        """Return the nodes that sit on a ring that was lost, and may write without a seat on this one.
+
+        To be asked before the roster: who moves meanwhile is then found here or there.
+        """
+        return {seat.origin for roster in self._former for seat in roster.living()}
 
     def note(self, field: int, value: int) -> None:
         self.roster.note(self.cell, field, value)

@@ -79,6 +79,7 @@ class Watch:
                 self._berth.wake_all()
             self._drain()
             known = receiver.ledger.origins()
+            awaited = self._berth.awaited()
             now = self._node.table.clock()
             with self._ring.lock.held():
                 living = self._berth.roster.living()
@@ -89,12 +90,15 @@ class Watch:
         newcomers = receiver.ledger.origins() - known  # they came after the look at the roster
         for gap in receiver.ledger.vanished({*reached, *newcomers}):
             receiver.gap(gap)
+        for origin in self._berth.expected - awaited - {*reached, *newcomers}:
+            receiver.gap(Gap("a node never came from a ring that was lost", origin))
+        self._berth.expected = awaited - reached.keys()
         for origin, sequence in reached.items():
             tail = receiver.ledger.tail_gap(origin, sequence)
             if tail is not None:
                 receiver.gap(tail)
                 receiver.ledger.skip_to(origin, sequence)
-        receiver.lease.look(reached, now)
+        receiver.lease.look({*reached, *awaited}, now)
         receiver.extend_lease()
 
     async def _drain_for(self, duration: int, woken: asyncio.Event, longest_nap: float) -> None:

@@ -7,6 +7,7 @@ import shutil
 import threading
 from contextlib import suppress
 from pathlib import Path
+from time import sleep
 
 import pytest
 
@@ -15,7 +16,7 @@ from nothing_shared.bus.ring import FILE_NAME, Ring
 from nothing_shared.bus.roster import SEQUENCE, SIZE, Roster
 from nothing_shared.node import layout, slots
 from tests.bus import acts
-from tests.bus.cluster import Cluster, Node
+from tests.bus.cluster import LEASE, Cluster, Node
 from tests.bus.promises_of_nodes import table_of
 from tests.node import acts as node_acts
 from tests.wait import wait_until
@@ -39,6 +40,11 @@ def chatter() -> None:
 def say_if_there_is_room(payload: str) -> None:
     with suppress(BusError):
         publish("sold", payload)
+
+
+def ring_of(node: Node) -> int:
+    """Name the ring that a node's agent reads; 0 while it moves to another."""
+    return int(table_of(node).words[layout.HISTORY])
 
 
 def both_hear_each_other_again(north: Node, south: Node) -> None:
@@ -77,6 +83,44 @@ def test_nodes_whose_ring_was_deleted_find_each_other_again_and_forget_everythin
         )
         wait_until(node.gaps, what="the gap was declared")
     both_hear_each_other_again(north, south)
+
+
+@pytest.mark.parametrize("lost", [".", FILE_NAME], ids=["directory", "ring"])
+def test_nobody_believes_its_cache_on_a_new_ring_while_one_who_may_write_sits_on_the_lost_one(
+    cluster: Cluster, location: Path, lost: str
+) -> None:
+    north, south, west = (cluster.node(name) for name in ("north", "south", "west"))
+    ring = ring_of(north)
+    west.stop()
+    if lost == ".":
+        shutil.rmtree(location)
+    else:
+        (location / lost).unlink()
+    for node in (north, south):
+        wait_until(lambda node=node: ring_of(node) not in (0, ring), what="the new ring")
+        wait_until(lambda node=node: not node.run(node_acts.is_leased), what="its lease lapses")
+    for _ in range(10):
+        sleep(LEASE / 5)
+        assert not any(node.run(node_acts.is_leased) for node in (north, south))
+    west.go_on()
+    for node in (north, south, west):
+        node.hears()
+
+
+def test_a_node_that_is_killed_before_it_came_from_a_lost_ring_is_a_gap(
+    cluster: Cluster, location: Path
+) -> None:
+    north, west = cluster.node("north", "sold"), cluster.node("west")
+    ring = ring_of(north)
+    west.stop()
+    (location / FILE_NAME).unlink()
+    wait_until(lambda: ring_of(north) not in (0, ring), what="the new ring")
+    wait_until(north.gaps, what="the gap of the ring")
+    wait_until(lambda: not north.run(node_acts.is_leased), what="its lease lapses")
+    before = north.run(node_acts.epochs)
+    west.kill()
+    wait_until(lambda: north.run(node_acts.epochs) > before, what="another gap")
+    north.hears()
 
 
 def test_a_deleted_node_directory_costs_a_restart_of_its_table_and_nobody_elses_lease(

@@ -49,8 +49,7 @@ class Proxy:
         self.accept()
 
     def stop(self) -> None:
-        self.refuse()
-        self.cut()
+        self._run(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=60)
         self._loop.close()
@@ -98,6 +97,15 @@ class Proxy:
         if self._listener is not None:
             self._listener.close()
             self._listener = None
+
+    async def _end(self) -> None:
+        """Refuse and cut, those too that were on their way in."""
+        await self._refuse()
+        await asyncio.sleep(0)
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            await self._cut()
+            await asyncio.wait(others, timeout=0.1)
+        await asyncio.sleep(0)  # the sockets are closed by then
 
     async def _accept(self) -> None:
         if self._listener is None:

@@ -77,9 +77,12 @@ class MooredBus(BaseBus, Generic[Moored]):
         if berth is not None and berth.ring.is_current():
             return berth
         with self._mooring:
-            berth = self._berths.get(node.table.id)
+            berth = lost = self._berths.get(node.table.id)
             if berth is None or not berth.ring.is_current():
-                berth = self._berths[node.table.id] = self.moor(node)
+                berth = self.moor(node)
+                if lost is not None:
+                    berth.succeed(lost)
+                self._berths[node.table.id] = berth
         return berth
 
     def cast_off(self, node: Node) -> tuple[Moored, bool] | None:
