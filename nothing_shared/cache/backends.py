@@ -10,7 +10,7 @@ from django.apps import apps
 from django.core.cache.backends.base import DEFAULT_TIMEOUT
 from django.core.exceptions import ImproperlyConfigured
 
-from nothing_shared.cache import fills, writes
+from nothing_shared.cache import fills, misses, writes
 from nothing_shared.cache.conf import BACKEND, cache_options
 from nothing_shared.cache.entry import Entry
 from nothing_shared.cache.keys import Named
@@ -21,7 +21,9 @@ from nothing_shared.cache.tracing import note
 from nothing_shared.cache.twins import AsyncTwins
 from nothing_shared.causality import scopes
 from nothing_shared.causality.pending import touch
-from nothing_shared.causality.scopes import FOLD_AFTER, SCOPE, Scope
+from nothing_shared.causality.reads import Noted
+from nothing_shared.causality.scopes import SCOPE
+from nothing_shared.causality.unit import FOLD_AFTER
 from nothing_shared.clock import boottime_ns
 from nothing_shared.node import layout, slots
 
@@ -36,7 +38,7 @@ class MachineCache(AsyncTwins, Named):
 
     ``add``, ``incr`` and ``touch`` are atomic on this machine and say nothing to others; ``set``,
     ``delete`` and ``clear`` do, except that the first ``set`` of a key which this unit of work has
-    missed is a local fill. Timeouts count on a clock that nobody steps.
+    missed, without a write of rows since it began, is a local fill. Timeouts count on a clock that nobody steps.
     """
 
     def __init__(self, location: str, params: Mapping[str, Any]) -> None:
@@ -87,7 +89,7 @@ class MachineCache(AsyncTwins, Named):
                     if held is not None or self._store.l1.put(name, entry):
                         used.append(entry)
                     else:
-                        used.append(fills.Noted(begun, entry.slots))
+                        used.append(Noted(begun, entry.slots))
                     if len(used) > FOLD_AFTER:
                         scope.fold()
                     if entry.frequency < 3 and held is not None:
@@ -101,7 +103,7 @@ class MachineCache(AsyncTwins, Named):
         self.validate_key(name)
         found = self.look_up(name)
         if found is None:
-            fills.remember_miss(scopes.current(), self._store, name)
+            misses.remember(scopes.current(), self._store, name)
             note(scopes.current(), name, "miss")
             return default
         return found.load()
@@ -111,13 +113,14 @@ class MachineCache(AsyncTwins, Named):
         store, scope = self._ready(), scopes.current()
         entry = writes.overlaid(store, scope, name)
         if entry is not None:
-            scope.use(fills.Noted(store.table.clock(), store.own_indexes(name)))
+            scope.use(Noted(store.table.clock(), store.own_indexes(name)))
             return entry if store.table.clock() < entry.expires else None
         entry, tier = store.find(name)
         if entry is None or not store.may_serve(entry, scope):
             return None
         is_held = tier == "l1" or store.hold(name, entry)
-        scope.use(entry if is_held else fills.Noted(entry.begun, entry.slots))
+        use = scope.use if store.table.leased() else scope.use_stale
+        use(entry if is_held else Noted(entry.begun, entry.slots))
         note(scope, label or name, tier, entry.begun)
         return entry
 
@@ -143,7 +146,7 @@ class MachineCache(AsyncTwins, Named):
         store, scope = self._ready(), scopes.current()
         expires = fills.expiry(store, self._seconds(timeout))
         extra = tuple(depended_on(depends_on))
-        begun = fills.recall_miss(scope, store, name)
+        begun = misses.recall(scope, store, name)
         if begun is not None and expires > store.table.clock():
             fills.keep(store, scope, name, value, begun=begun, expires=expires, extra=extra)
             return
@@ -181,6 +184,22 @@ class MachineCache(AsyncTwins, Named):
             raise ValueError(f"Key '{key}' not found")
         return cast(int, entry.load())
 
+    def incr_version(self, key: Any, delta: int = 1, version: int | None = None) -> int:
+        version = self.version if version is None else version
+        old, new = self._checked_name(key, version), self._checked_name(key, version + delta)
+        store, scope = self._ready(), scopes.current()
+        found = self.look_up(old)
+        if found is None:
+            raise ValueError(f"Key '{key}' not found")
+        left, taken = (store.table.index(store.key_slot(name)) for name in (old, new))
+        places = tuple(taken if index == left else index for index in found.slots)
+        expires = fills.expiry(store, self._seconds(DEFAULT_TIMEOUT))
+        entry = Entry.of(found.load(), begun=found.begun, expires=expires, slots=places)
+        if not writes.replace_on_commit(store, scope, new, entry):
+            writes.replace(store, scope, new, entry)
+        self.delete(key, version)
+        return version + delta
+
     def _recast(
         self, name: str, compute: Callable[[Any], Any], expires: int | None
     ) -> Entry | None:
@@ -195,7 +214,10 @@ class MachineCache(AsyncTwins, Named):
 
         overlaid = writes.overlaid(store, scope, name)
         if overlaid is None:
-            return writes.update(store, scope, name, recast)
+            found = writes.update(store, scope, name, recast)
+            if found is None:
+                misses.remember(scope, store, name)
+            return found
         until = overlaid.expires if expires is None else expires
         entry = Entry.of(compute(overlaid.load()), begun=0, expires=until, slots=overlaid.slots)
         writes.replace_on_commit(store, scope, name, entry)
@@ -206,7 +228,8 @@ class MachineCache(AsyncTwins, Named):
         store, scope = self._ready(), scopes.current()
         was_there = self.look_up(name) is not None
         writes.drop_overlaid(store, scope, name)
-        self._change(scope, store.key_slot(name))
+        misses.forget(scope, store, name)
+        touch((store.key_slot(name),), is_key=True)
         store.l1.discard(name)
         store.l2.delete(name)
         return was_there
@@ -215,12 +238,9 @@ class MachineCache(AsyncTwins, Named):
         store = self._ready()
         scope = scopes.current()
         writes.drop_overlaid(store, scope)
-        self._change(scope, store.slot)
+        misses.forget(scope, store)
+        touch((store.slot,), is_key=True)
         store.clear()
-
-    def _change(self, scope: Scope, slot: int) -> None:
-        """Change a slot everywhere; what this scope does next depends on it from then on."""
-        scope.knows(self._store.table.index(slot), touch((slot,), is_known=True) + 1)
 
     def upkeep(self) -> None:
         """Free what killed workers hold; the node's agent calls it now and then."""

@@ -4,27 +4,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
+from nothing_shared.cache import misses, writes
 from nothing_shared.cache.entry import Entry
 from nothing_shared.cache.signals import fill_refused
 from nothing_shared.cache.store import Store
-from nothing_shared.causality.scopes import Scope
+from nothing_shared.causality.unit import Scope
 from nothing_shared.clock import NEVER, SECOND
 from nothing_shared.node.slots import EPOCH
 
-__all__ = ["Noted", "expiry", "keep", "recall_miss", "remember_miss"]
-
-MOST_MISSES = 100_000
-MOST_WITHOUT_END = 1_000
-"""Misses that are remembered where nobody says where the unit of work ends: a script may run for ever."""
-
-
-class Noted(NamedTuple):
-    """What was used, without its value: that a key was not there is something that was read, too."""
-
-    begun: int
-    slots: tuple[int, ...]
+__all__ = ["expiry", "keep"]
 
 
 def expiry(store: Store, timeout: float | None, *, jitter: float = 0.0) -> int:
@@ -33,30 +23,6 @@ def expiry(store: Store, timeout: float | None, *, jitter: float = 0.0) -> int:
         return NEVER
     spread = 1 - jitter * random.random()
     return max(0, store.table.clock() + int(timeout * spread * SECOND))
-
-
-def remember_miss(scope: Scope, store: Store, name: str) -> None:
-    """Note that a name was missed: the first ``set`` of it in this scope is its fill."""
-    now = store.table.clock()
-    scope.use(Noted(now, store.own_indexes(name)))
-    misses = scope.attachments.setdefault("misses", {})
-    if len(misses) >= (MOST_WITHOUT_END if scope.is_implicit else MOST_MISSES):
-        misses.pop(next(iter(misses)))
-    misses[store.location, name] = (now, store.table.id)
-
-
-def recall_miss(scope: Scope, store: Store, name: str) -> int | None:
-    """Return when the miss began that makes this ``set`` a fill, None if it is out of the blue.
-
-    After any write of the scope every ``set`` is out of the blue: it may be meant to replace. A miss
-    on a node that was replaced since began before all times, so that its fill is refused.
-    """
-    misses = scope.attachments.get("misses")
-    found = misses.pop((store.location, name), None) if misses else None
-    if found is None or scope.writes or scope.is_unsafe:
-        return None
-    begun, table_id = found
-    return begun if table_id == store.table.id else 0
 
 
 def keep(
@@ -72,16 +38,24 @@ def keep(
 ) -> Entry:
     """Keep what was computed, unless it raced with a change; return its entry in any case.
 
-    It depends on ``extra`` slots and, unless ``only`` those, on all that the scope has read.
+    It depends on ``extra`` slots and, unless ``only`` those, on all that the scope has read. What the
+    scope has filled before is replaced, here and everywhere.
     """
+    made = Entry.of(value, begun=0, expires=expires, slots=())  # to pickle it may read some more
     own = (store.key_slot(name), store.slot, *extra)
     if only:
-        since = dict.fromkeys((EPOCH, *store.table.indexes(own)), begun)
+        first = min(begun, scope.earliest)
+        since = dict.fromkeys((EPOCH, *store.table.indexes(own)), first)
     else:
         since = scope.dependencies(store.table, own, begun=begun)
     places = tuple(index for index in since if index != EPOCH)
-    entry = Entry.of(value, begun=min(since.values()), expires=expires, slots=places)
-    can_be_kept = scope.may_fill and not scope.is_pending(since)
-    if can_be_kept and not store.keep_fill(name, entry, since):
+    entry = Entry(made.value, made.pickled, min(since.values()), expires, places)
+    if not scope.may_fill or scope.is_pending(since):
+        return entry
+    if misses.is_filled(scope, store, name):
+        writes.replace(store, scope, name, entry)
+    elif store.keep_fill(name, entry, since):
+        misses.note_filled(scope, store, name)
+    else:
         fill_refused.send_robust(sender=Store, name=name)
     return entry

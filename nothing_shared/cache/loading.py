@@ -12,14 +12,14 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.core.exceptions import SynchronousOnlyOperation
 
-from nothing_shared.cache import fills
+from nothing_shared.cache import fills, misses
 from nothing_shared.cache.conf import CacheOptions
 from nothing_shared.cache.entry import Entry
 from nothing_shared.cache.signals import stale_served
 from nothing_shared.cache.store import Store
 from nothing_shared.cache.tracing import note
 from nothing_shared.causality import scopes
-from nothing_shared.causality.scopes import Scope
+from nothing_shared.causality.unit import Scope
 
 __all__ = ["Loading"]
 
@@ -113,14 +113,18 @@ class Loading:
         outer = scopes.current()
         begun = self.store.table.clock()
         note(outer, self.label, "miss")
+        misses.remember(outer, self.store, self.name)
         if not self.only:
             yield outer, begun
             return
         with scopes.scope() as inner:
             inner.serves(outer)
-            inner.begun, inner.pending, inner.writes = outer.begun, outer.pending, outer.writes
-            # What it shows may have been read before: it is as old as the first statement.
-            yield inner, begun if outer.begun is None else min(begun, outer.begun)
+            inner.is_apart = True
+            inner.begun, inner.pending = outer.begun, outer.pending
+            inner.wrote_rows = outer.wrote_rows
+            # What it shows may have been read before, or come from the cache.
+            first = begun if outer.begun is None else min(begun, outer.begun)
+            yield inner, min(first, outer.earliest)
 
     def _keep(self, scope: Scope, begun: int, value: Any) -> Entry:
         return fills.keep(
@@ -145,7 +149,7 @@ class Loading:
         if entry is None:
             return _MISSING
         scope = scopes.current()
-        scope.use(entry)
+        scope.use_stale(entry)
         note(scope, self.label, "stale", entry.begun)
         stale_served.send_robust(sender=type(self), name=self.name, reason=reason)
         return entry.load()

@@ -16,7 +16,7 @@ from nothing_shared.cache.entry import Entry, decode, encode
 from nothing_shared.cache.keys import is_portable
 from nothing_shared.cache.l1 import L1
 from nothing_shared.cache.l2 import L2
-from nothing_shared.causality.scopes import Scope
+from nothing_shared.causality.unit import Scope
 from nothing_shared.locks import LockTimeout
 from nothing_shared.node import process, slots
 from nothing_shared.node.layout import LEASE_UNTIL

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from nothing_shared.causality.scopes import Scope, current
+from nothing_shared.causality.scopes import current
+from nothing_shared.causality.unit import Scope
 from nothing_shared.clock import SECOND, boottime_ns
 
 __all__ = ["Outcome", "note", "trace"]

@@ -73,6 +73,9 @@ class AsyncTwins(BaseCache):
     async def aincr(self, key: Any, delta: int = 1, version: int | None = None) -> int:
         return self.incr(key, delta, version)
 
+    async def aincr_version(self, key: Any, delta: int = 1, version: int | None = None) -> int:
+        return self.incr_version(key, delta, version)
+
     async def aget_many(self, keys: Iterable[Any], version: int | None = None) -> dict[Any, Any]:
         return self.get_many(keys, version)
 

@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
+from nothing_shared.cache import misses
 from nothing_shared.cache.entry import Entry, decode, encode
 from nothing_shared.cache.store import Store
 from nothing_shared.causality.pending import announce, open_transactions, settle_unit
-from nothing_shared.causality.scopes import Scope
+from nothing_shared.causality.unit import Scope
 from nothing_shared.locks import LockTimeout
 from nothing_shared.node import process
 from nothing_shared.node.change import Change
 
-__all__ = ["overlaid", "replace", "replace_on_commit", "update"]
+__all__ = ["drop_overlaid", "overlaid", "replace", "replace_on_commit", "update"]
 
 
 def replace(store: Store, scope: Scope, name: str, entry: Entry) -> None:
@@ -90,9 +91,9 @@ def _put_after(
     """
     key, older = store.table.index(change.slots[0]), entry.begun
     # Whatever is applied after it gets a later time, and so a newer one than this entry.
-    with scope.knowing(store.table) as known:
+    misses.note_filled(scope, store, name)
+    with scope.knowing(store.table, change.slots) as known:
         entry.begun = store.table.apply(change, known=known) + 1
-    scope.knows(key, entry.begun)
     if older and not store.table.fresh(older, [index for index in entry.slots if index != key]):
         return
     shared.put(name, encode(entry, store.table.id))
@@ -107,7 +108,7 @@ def _announced(change: Change) -> Iterator[None]:
     try:
         yield
     finally:
-        announce(node, change, intent)
+        announce(node, change, intent, is_key=True)
 
 
 class _Nowhere:

@@ -11,8 +11,8 @@ from nothing_shared.causality.conf import causality_settings
 from nothing_shared.causality.floors import Floors
 from nothing_shared.causality.pending import settle_all, settle_unit
 from nothing_shared.causality.positions import unknown
-from nothing_shared.causality.scopes import Scope
 from nothing_shared.causality.tickets import BadTicket, Carried, Ticket, decode, encode
+from nothing_shared.causality.unit import Scope
 from nothing_shared.locks import LockTimeout
 from nothing_shared.node import process
 from nothing_shared.node.conf import node_settings

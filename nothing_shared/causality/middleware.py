@@ -15,7 +15,7 @@ from django.utils.cache import patch_cache_control, patch_vary_headers
 from nothing_shared.causality import carrying, positions, scopes
 from nothing_shared.causality.conf import causality_settings
 from nothing_shared.causality.pending import settle_all, settle_unit
-from nothing_shared.causality.scopes import Scope
+from nothing_shared.causality.unit import Scope
 
 __all__ = ["CausalityMiddleware"]
 

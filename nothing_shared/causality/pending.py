@@ -13,9 +13,10 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from nothing_shared.causality.identity import database_of
 from nothing_shared.causality.positions import has_positions, position_after
-from nothing_shared.causality.scopes import Scope, current
+from nothing_shared.causality.scopes import current
 from nothing_shared.causality.sessions import database_slot, session_of
 from nothing_shared.causality.transactions import in_transaction, is_idle, is_manual
+from nothing_shared.causality.unit import Scope
 from nothing_shared.causality.written import Written
 from nothing_shared.locks import LockTimeout
 from nothing_shared.node import process, slots
@@ -246,17 +247,17 @@ def open_transactions() -> list[Pending]:
     ]
 
 
-def touch(touched: Iterable[int], *, is_known: bool = False) -> int:
+def touch(touched: Iterable[int], *, is_key: bool = False) -> int:
     """Change slots now, and once more when the open transactions commit; return when it was now.
 
     Now, so that this unit of work sees it; then, so that no fill from before the commit outlives it.
-    ``is_known`` is as for :func:`announce`.
+    ``is_key`` is as for :func:`announce`.
     """
     change = Change.of(touched)
     for pending in open_transactions():
         pending.add(change.slots)
     node = process.current()
-    return announce(node, change, node.intend(change.slots), is_known=is_known)
+    return announce(node, change, node.intend(change.slots), is_key=is_key)
 
 
 def announce(
@@ -265,18 +266,18 @@ def announce(
     intent: Intent | None,
     *,
     is_certain: bool = True,
-    is_known: bool = False,
+    is_key: bool = False,
 ) -> int:
     """Take in and send a change of this scope's, and return when; 0 if the agent has to do it.
 
     Where it is not certain that the database is done with it, the agent repeats it until it is.
-    With ``is_known``, nothing that this scope holds is older for it: it replaced a cached key.
+    With ``is_key``, nothing that this scope holds is older for it: it is of a cached key alone.
     """
     unit, when = current(), 0
     if change:
-        unit.changed(change)
+        unit.changed(change, is_key=is_key)
         try:
-            with unit.knowing(node.table) if is_known else nullcontext() as known:
+            with unit.knowing(node.table, change.slots) if is_key else nullcontext() as known:
                 when = node.apply(change, known=known)
         except LockTimeout:
             pass

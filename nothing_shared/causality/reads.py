@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from nothing_shared.node import slots
 
-__all__ = ["MAX_READ_SLOTS", "Used", "read_slots"]
+__all__ = ["MAX_READ_SLOTS", "Noted", "Used", "read_slots"]
 
 MAX_READ_SLOTS = 16
 """Rows coarsen to their tables past this many slots: each costs every later hit a look."""
@@ -20,6 +20,13 @@ class Used(Protocol):
     def begun(self) -> int: ...
     @property
     def slots(self) -> tuple[int, ...]: ...
+
+
+class Noted(NamedTuple):
+    """What was used, without its value: that a key was not there is something that was read, too."""
+
+    begun: int
+    slots: tuple[int, ...]
 
 
 def read_slots(reads: Mapping[tuple[str, str], set[str] | None]) -> Iterator[int]:

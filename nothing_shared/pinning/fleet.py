@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from django.db.utils import Error
 
 from nothing_shared.causality.identity import database_of
-from nothing_shared.causality.scopes import Scope
+from nothing_shared.causality.unit import Scope
 from nothing_shared.locks import LockTimeout
 from nothing_shared.node import process, slots
 from nothing_shared.node.positions import UNKNOWN, Cells, Position, Positions, later

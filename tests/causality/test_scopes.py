@@ -17,7 +17,8 @@ from django.test.utils import override_settings
 
 from nothing_shared.cache import cached, invalidate
 from nothing_shared.cache.backends import MachineCache
-from nothing_shared.causality.scopes import MAX_SLOTS, SCOPE, Scope, begin, current, scope
+from nothing_shared.causality.scopes import SCOPE, begin, current, scope
+from nothing_shared.causality.unit import MAX_SLOTS, Scope
 from nothing_shared.node import process, slots
 from nothing_shared.node.change import Change
 from nothing_shared.node.table import ChangeTable
@@ -132,16 +133,31 @@ def test_what_was_not_understood_depends_on_anything(table: ChangeTable) -> None
 # Units within units -------------------------------------------------------------------------------
 
 
-def test_a_scope_isolates_its_reads_both_ways(table: ChangeTable) -> None:
+@pytest.mark.parametrize("kind", ["request", "script", "apart"])
+def test_a_scope_begins_anew_and_hands_on_what_it_read_where_the_outer_one_ends(
+    table: ChangeTable, kind: str
+) -> None:
     outer = begin()
+    outer.is_implicit = kind == "script"
     outer.begin(5)
     outer.read_table(DATABASE, "events")
     with scope() as inner:
+        inner.is_apart = kind == "apart"
         assert current() is inner
         assert inner.dependencies(table, begun=9) == {slots.EPOCH: 9}
+        inner.begin(4)
         inner.read_table(DATABASE, "people")
+        inner.use(Hit(3, (7,)))
     assert current() is outer
-    assert table.index(slots.table(DATABASE, "people")) not in outer.dependencies(table, begun=9)
+    events, people = (
+        table.indexes((slots.table(DATABASE, "events"),)),
+        table.indexes((slots.table(DATABASE, "people"),)),
+    )
+    found = outer.dependencies(table, begun=9)
+    if kind == "request":
+        assert found == {events[0]: 4, people[0]: 4, 7: 3, slots.EPOCH: 3}
+    else:
+        assert found == {events[0]: 5, slots.EPOCH: 5}
 
 
 def test_what_is_changed_within_is_in_the_outer_ones_ticket() -> None:
@@ -340,7 +356,7 @@ def test_an_endless_unit_holds_few_slots(table: ChangeTable) -> None:
     for number in range(100_000):
         unit.use(Hit(number, (number + 2,)))
         if not number % 1_000:
-            with unit.knowing(table):
+            with unit.knowing(table, ()):
                 pass
     assert len(unit._since) <= MAX_SLOTS
     assert len(unit._known) <= MAX_SLOTS

@@ -28,7 +28,9 @@ from .worker import Program
 SCHEDULES = 300
 
 
-@pytest.mark.parametrize("block", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2, 3))])
+@pytest.mark.parametrize(
+    "block", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2, 3))]
+)
 def test_every_promise_holds_in_all_weathers(block: int) -> None:
     for seed in range(block * SCHEDULES, (block + 1) * SCHEDULES):
         run(seed)
