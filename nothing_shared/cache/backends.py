@@ -38,7 +38,7 @@ class MachineCache(AsyncTwins, Named):
 
     ``add``, ``incr`` and ``touch`` are atomic on this machine and say nothing to others; ``set``,
     ``delete`` and ``clear`` do, except that the first ``set`` of a key which this unit of work has
-    missed, without a write of rows since it began, is a local fill. Timeouts count on a clock that nobody steps.
+    missed, and which has written no rows, is a local fill. Timeouts count on a clock that nobody steps.
     """
 
     def __init__(self, location: str, params: Mapping[str, Any]) -> None:
