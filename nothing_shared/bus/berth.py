@@ -42,15 +42,19 @@ class Berth:
     def succeed(self, lost: Berth) -> None:
         """Take the place of a berth on a ring that was lost."""
         self._former = (lost.roster, *lost._former)
-        self.expected = self.awaited()
+        with self.ring.lock.held(2.0):
+            self.expected = self.awaited()
         lost.vanish()
 
     def awaited(self) -> set[int]:
         """Return the nodes that sit on a ring that was lost, and may write without a seat on this one.
 
-        To be asked before the roster: who moves meanwhile is then found here or there.
+        To be asked before the roster, so that who moves meanwhile is found here or there. The caller
+        holds this ring's lock.
         """
-        return {seat.origin for roster in self._former for seat in roster.living()}
+        seats = {roster: roster.living() for roster in self._former}
+        self._former = tuple(roster for roster, living in seats.items() if living)
+        return {seat.origin for living in seats.values() for seat in living}
 
     def note(self, field: int, value: int) -> None:
         self.roster.note(self.cell, field, value)

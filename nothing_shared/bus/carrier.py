@@ -121,6 +121,9 @@ class Carrier:
             words[layout.HISTORY] = place.history
 
     async def _send(self, transport: Transport) -> None:
+        with contextlib.suppress(TimeoutError):  # who is heard before it is seen counts as gone
+            async with asyncio.timeout(self._patience / 2):
+                await self._muster.seated.wait()
         was_kicked = False
         while not was_cancelled():
             parcels, after = self._outbox.waiting(transport.most_at_once)

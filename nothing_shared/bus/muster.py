@@ -49,7 +49,8 @@ class Muster:
         self._claims: dict[int, Claim] = {}
         self._gone: set[int] | None = None
         """Nodes that have left, and whose every message is accounted for."""
-        self._is_seated = False
+        self.seated = asyncio.Event()
+        """Set once this node has its seat: from then on all wait for it, and none takes it for gone."""
         self._known: set[int] | None = None
         """Nodes that had been heard at the last look: another may be about to take its seat."""
 
@@ -69,9 +70,9 @@ class Muster:
     async def _look(self) -> None:
         began = self._node.table.clock()
         was_seated = await asyncio.to_thread(self._membership.refresh)
-        if not was_seated and self._is_seated:
+        if not was_seated and self.seated.is_set():
             self._receiver.gap(Gap("this node showed no life for too long"))
-        self._is_seated = True
+        self.seated.set()
         known, self._known = self._known, self._receiver.ledger.origins()
         rows = await asyncio.to_thread(self._membership.look)
         now = self._node.table.clock()

@@ -79,9 +79,9 @@ class Watch:
                 self._berth.wake_all()
             self._drain()
             known = receiver.ledger.origins()
-            awaited = self._berth.awaited()
             now = self._node.table.clock()
             with self._ring.lock.held():
+                awaited = self._berth.awaited()
                 living = self._berth.roster.living()
         except (LockTimeout, OSError):
             return

@@ -23,7 +23,7 @@ from nothing_shared.causality import scopes
 from nothing_shared.causality.pending import touch
 from nothing_shared.causality.reads import Noted
 from nothing_shared.causality.scopes import SCOPE
-from nothing_shared.causality.unit import FOLD_AFTER
+from nothing_shared.causality.unit import FOLD_AFTER, Scope
 from nothing_shared.clock import boottime_ns
 from nothing_shared.node import layout, slots
 
@@ -191,12 +191,8 @@ class MachineCache(AsyncTwins, Named):
         found = self.look_up(old)
         if found is None:
             raise ValueError(f"Key '{key}' not found")
-        left, taken = (store.table.index(store.key_slot(name)) for name in (old, new))
-        places = tuple(taken if index == left else index for index in found.slots)
         expires = fills.expiry(store, self._seconds(DEFAULT_TIMEOUT))
-        entry = Entry.of(found.load(), begun=found.begun, expires=expires, slots=places)
-        if not writes.replace_on_commit(store, scope, new, entry):
-            writes.replace(store, scope, new, entry)
+        writes.copy(store, scope, found, old, new, expires=expires)
         self.delete(key, version)
         return version + delta
 
@@ -229,7 +225,7 @@ class MachineCache(AsyncTwins, Named):
         was_there = self.look_up(name) is not None
         writes.drop_overlaid(store, scope, name)
         misses.forget(scope, store, name)
-        touch((store.key_slot(name),), is_key=True)
+        self._change(scope, store.key_slot(name))
         store.l1.discard(name)
         store.l2.delete(name)
         return was_there
@@ -238,9 +234,13 @@ class MachineCache(AsyncTwins, Named):
         store = self._ready()
         scope = scopes.current()
         writes.drop_overlaid(store, scope)
-        misses.forget(scope, store)
-        touch((store.slot,), is_key=True)
+        misses.forget_all(scope, store)
+        self._change(scope, store.slot)
         store.clear()
+
+    def _change(self, scope: Scope, slot: int) -> None:
+        """Change a slot everywhere; what this scope does next depends on it from then on."""
+        scope.knows(self._store.table.index(slot), touch((slot,), is_key=True) + 1)
 
     def upkeep(self) -> None:
         """Free what killed workers hold; the node's agent calls it now and then."""

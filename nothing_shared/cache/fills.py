@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterable
 from typing import Any
 
-from nothing_shared.cache import misses, writes
+from nothing_shared.cache import misses
 from nothing_shared.cache.entry import Entry
 from nothing_shared.cache.signals import fill_refused
 from nothing_shared.cache.store import Store
@@ -38,24 +38,28 @@ def keep(
 ) -> Entry:
     """Keep what was computed, unless it raced with a change; return its entry in any case.
 
-    It depends on ``extra`` slots and, unless ``only`` those, on all that the scope has read. What the
-    scope has filled before is replaced, here and everywhere.
+    It depends on ``extra`` slots and, unless ``only`` those, on all that the scope has read.
     """
     made = Entry.of(value, begun=0, expires=expires, slots=())  # to pickle it may read some more
     own = (store.key_slot(name), store.slot, *extra)
     if only:
-        first = min(begun, scope.earliest)
-        since = dict.fromkeys((EPOCH, *store.table.indexes(own)), first)
+        # The names as old as the unit of work, which may have found what it is made of before; the key
+        # as old as the miss.
+        since = dict.fromkeys(store.table.indexes(extra), min(begun, scope.earliest))
+        since.update(dict.fromkeys(store.table.indexes(own[:2]), begun))
+        since[EPOCH] = min(since.values())
     else:
         since = scope.dependencies(store.table, own, begun=begun)
     places = tuple(index for index in since if index != EPOCH)
     entry = Entry(made.value, made.pickled, min(since.values()), expires, places)
+    if (
+        scope.is_implicit
+    ):  # which may have no end, and so would never replace what it had missed once
+        misses.forget(scope, store, name)
     if not scope.may_fill or scope.is_pending(since):
         return entry
-    if misses.is_filled(scope, store, name):
-        writes.replace(store, scope, name, entry)
-    elif store.keep_fill(name, entry, since):
-        misses.note_filled(scope, store, name)
-    else:
+    if store.keep_fill(name, entry, since):
+        misses.forget(scope, store, name)
+    else:  # another part of this unit of work may be about to store the same
         fill_refused.send_robust(sender=Store, name=name)
     return entry

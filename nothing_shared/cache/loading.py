@@ -121,10 +121,10 @@ class Loading:
             inner.serves(outer)
             inner.is_apart = True
             inner.begun, inner.pending = outer.begun, outer.pending
-            inner.wrote_rows = outer.wrote_rows
-            # What it shows may have been read before, or come from the cache.
-            first = begun if outer.begun is None else min(begun, outer.begun)
-            yield inner, min(first, outer.earliest)
+            inner.may_replace = outer.may_replace
+            # What it shows may have been read before: it is as old as the first statement, or a hit.
+            inner.earliest = min(inner.earliest, outer.earliest)
+            yield inner, begun if outer.begun is None else min(begun, outer.begun)
 
     def _keep(self, scope: Scope, begun: int, value: Any) -> Entry:
         return fills.keep(

@@ -15,7 +15,7 @@ from nothing_shared.locks import LockTimeout
 from nothing_shared.node import process
 from nothing_shared.node.change import Change
 
-__all__ = ["drop_overlaid", "overlaid", "replace", "replace_on_commit", "update"]
+__all__ = ["copy", "drop_overlaid", "overlaid", "replace", "replace_on_commit", "update"]
 
 
 def replace(store: Store, scope: Scope, name: str, entry: Entry) -> None:
@@ -42,6 +42,15 @@ def replace_on_commit(store: Store, scope: Scope, name: str, entry: Entry) -> bo
     transactions[-1].after_commit.append(commit)
     scope.careful = True
     return True
+
+
+def copy(store: Store, scope: Scope, found: Entry, old: str, new: str, *, expires: int) -> None:
+    """Store an entry under another name, with what it depends on."""
+    left, taken = (store.table.index(store.key_slot(name)) for name in (old, new))
+    places = tuple(taken if index == left else index for index in found.slots)
+    entry = Entry.of(found.load(), begun=found.begun, expires=expires, slots=places)
+    if not replace_on_commit(store, scope, new, entry):
+        replace(store, scope, new, entry)
 
 
 def overlaid(store: Store, scope: Scope, name: str) -> Entry | None:
@@ -91,9 +100,10 @@ def _put_after(
     """
     key, older = store.table.index(change.slots[0]), entry.begun
     # Whatever is applied after it gets a later time, and so a newer one than this entry.
-    misses.note_filled(scope, store, name)
-    with scope.knowing(store.table, change.slots) as known:
+    misses.forget(scope, store, name)
+    with scope.knowing(store.table) as known:
         entry.begun = store.table.apply(change, known=known) + 1
+    scope.knows(key, entry.begun)
     if older and not store.table.fresh(older, [index for index in entry.slots if index != key]):
         return
     shared.put(name, encode(entry, store.table.id))

@@ -48,8 +48,7 @@ class Observer:
         # The node is joined before the first read: what is read by a deaf one could not be judged.
         table = process.current().table
         # Whatever the statement is: the first of a transaction may fix what all the others see.
-        now = boottime_ns()
-        unit.begin(self._snapshot.since(connection, now))
+        unit.begin(self._snapshot.since(connection, boottime_ns()))
         changed_at = table.changed[table.index(slots.schema(self._database))]
         footprint = analyse(sql, schema_for(connection, changed_at))
         # For a cursor that chooses a server: this is what it has to go by, if the text is the same.
@@ -59,7 +58,7 @@ class Observer:
         touched = bind(footprint, params, many)
         self._note_reads(touched, connection)
         if not touched.is_write:
-            self._snapshot.note_query(connection, context["cursor"], now)
+            self._snapshot.note_query(connection, context["cursor"])
             return execute(sql, params, many, context)
         written = Written(self._database, changes_schema=footprint.changes_schema)
         try:
@@ -108,7 +107,7 @@ class Observer:
     ) -> Any:
         unit = scopes.current()
         unit.writes += 1
-        unit.wrote_rows |= not touched.writes_unknown
+        unit.may_replace = True
         transaction = pending.pending_of(connection, statement)
         add, written = transaction.add, transaction.written
         written.changes_schema |= statement.changes_schema

@@ -277,7 +277,7 @@ def announce(
     if change:
         unit.changed(change, is_key=is_key)
         try:
-            with unit.knowing(node.table, change.slots) if is_key else nullcontext() as known:
+            with unit.knowing(node.table) if is_key else nullcontext() as known:
                 when = node.apply(change, known=known)
         except LockTimeout:
             pass

@@ -30,7 +30,7 @@ class Snapshot:
             self._begun = min([now, *self._cursors.values()])
         return self._begun
 
-    def note_query(self, connection: BaseDatabaseWrapper, cursor: Any, sent: int) -> None:
+    def note_query(self, connection: BaseDatabaseWrapper, cursor: Any) -> None:
         """Note a query that may not have been read to its end."""
         if connection.vendor == "sqlite":
-            self._cursors[cursor.cursor] = sent
+            self._cursors[cursor.cursor] = self._begun

@@ -55,6 +55,7 @@ class Scope:
         "is_serving",
         "is_unsafe",
         "may_fill",
+        "may_replace",
         "misses",
         "pending",
         "reader",
@@ -62,7 +63,6 @@ class Scope:
         "ticketed",
         "used",
         "writes",
-        "wrote_rows",
     )
 
     def __init__(self, *, is_implicit: bool = False) -> None:
@@ -78,8 +78,8 @@ class Scope:
         """What was read or used here was true then, or later."""
         self.writes = 0
         """Changes made so far."""
-        self.wrote_rows = False
-        """Whether a database was certainly written: a ``set`` from here on may be meant to replace."""
+        self.may_replace = False
+        """Whether a ``set`` from here on may be meant to replace, for all that is known: not to fill."""
         self.careful = False
         """Whether a hit needs more than a look at the change table."""
         self.is_unsafe = False
@@ -151,18 +151,21 @@ class Scope:
     def use_stale(self, entry: Used) -> None:
         """Note a hit of what may have changed since it was made."""
         self.use(entry)
-        self.earliest = min(self.earliest, entry.begun)
-        for index in entry.slots:
+        if not self.is_implicit:
+            self.earliest = min(self.earliest, entry.begun)
+        for index in (slots.ANY, *entry.slots):
             self._known.pop(index, None)
 
     def changed(self, change: Change, *, is_key: bool = False) -> None:
         """Note a change that is made here: its client's ticket is to carry it.
 
         With ``is_key`` it is of a cached key alone: what was read is as good as before. After one of
-        everything nothing is: what would then be a fill is refused.
+        everything nothing is, and what would then be a fill is refused. Not so where that could go on
+        without an end, or a transaction holds fills back.
         """
         self.writes += 1
-        self.wrote_rows |= not is_key and slots.EPOCH not in change.slots
+        is_harmless = is_key or slots.EPOCH in change.slots
+        self.may_replace |= self.is_implicit or bool(self.pending) or not is_harmless
         self.reader.floors.add(change.positions)
         if not self.is_implicit:
             self.reader.changes.append(change)
@@ -172,13 +175,14 @@ class Scope:
     def take_over(self, inner: Scope) -> None:
         """Note what a unit of work inside this one has written, and has read where this one ends."""
         self.writes += inner.writes
-        self.wrote_rows |= inner.wrote_rows
+        self.may_replace |= inner.may_replace
         if inner.pending is self.pending:  # the transaction is this one's, too
             self.careful |= inner.careful
         self.may_fill &= inner.may_fill
-        self.earliest = min(self.earliest, inner.earliest)
-        if not (self.is_implicit or inner.is_apart):
-            self._take_over_reads(inner)
+        if not self.is_implicit:
+            self.earliest = min(self.earliest, inner.earliest)
+            if not inner.is_apart:
+                self._take_over_reads(inner)
         self.reader.floors.add(inner.reader.floors.reached())
         self.spoil(inner._spoiled)
         if not self.is_implicit:
@@ -204,32 +208,29 @@ class Scope:
             self.ticketed = both if len(both) <= MAX_SLOTS else frozenset((slots.EPOCH,))
 
     @contextmanager
-    def knowing(self, table: ChangeTable, touched: Iterable[int]) -> Iterator[dict[int, int]]:
-        """Let this scope know the change of a cached key that it makes in the block.
+    def knowing(self, table: ChangeTable) -> Iterator[dict[int, int] | None]:
+        """Let this scope know what it changes in the block, where it would else never fill again.
 
-        It depends on that key from then on, unless somebody else has changed it meanwhile, too. Where
-        nobody says where it ends, that goes for all that it has read: it may last as long as its
-        process, and would else never fill again what it once wrote itself. Gives the ``known`` of
-        :meth:`ChangeTable.apply`.
+        So does one of which nobody says where it ends: it may last as long as its process; and one that
+        depends on anything at all. Gives the ``known`` of :meth:`ChangeTable.apply`.
         """
         self.fold()
-        if self.is_implicit:
-            before = self.dependencies(table, begun=table.clock())
-        else:
-            own = table.indexes(touched)
-            before = {index: self._since[index] for index in own if index in self._since}
-        known = dict(before)
+        if not self.is_implicit and slots.ANY not in self._since:
+            yield None
+            return
+        known = self.dependencies(table, begun=table.clock())
         yield known
-        raised = {index: since for index, since in known.items() if since != before[index]}
-        if self.is_implicit:
-            kept = {index: known[index] for index in self._known.keys() & known.keys()}
-            self._known = kept | raised
-        else:
-            self._since.update(raised)
+        self._known = known
 
     def refuse_cached(self) -> None:
         """Have everything computed anew from here on: what is cached can't be judged."""
         self.refuses_cached = self.careful = True
+
+    def knows(self, index: int, now: int) -> None:
+        """Note that this scope itself has just replaced a cached key: it depends on it from now on."""
+        self.fold()
+        if index in self._since:
+            self._since[index] = now
 
     def dependencies(
         self, table: ChangeTable, extra: Iterable[int] = (), *, begun: int

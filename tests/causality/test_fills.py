@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
 import pytest
@@ -219,16 +219,39 @@ def test_two_parts_of_a_request_may_miss_and_set_the_same_key(
     assert not is_stale(cache)
 
 
-def test_a_fill_that_was_kept_can_be_replaced_here_and_is_then_forgotten_with_its_row(
-    site: str, cache: MachineCache
+@pytest.mark.parametrize("kind", ["request", "script"])
+def test_what_was_missed_can_be_set_again_and_again(cache: MachineCache, kind: str) -> None:
+    begin().is_implicit = kind == "script"
+    assert not cache.get_many(["a", "b"])
+    for number in range(3):
+        cache.set_many({"a": number, "b": number})
+    assert elsewhere(lambda: cache.get_many(["a", "b"])) == {"a": 2, "b": 2}
+
+
+def test_hundreds_of_keys_that_were_missed_can_be_set_after_another(cache: MachineCache) -> None:
+    names = [f"name-{number}" for number in range(300)]
+    assert not cache.get_many(names)
+    cache.set("other", 1)
+    cache.set_many(dict.fromkeys(names, 1))
+    assert len(cache.get_many(names)) == 300
+
+
+@pytest.mark.parametrize("kind", ["request", "script"])
+@pytest.mark.parametrize("is_committed", [True, False], ids=["committed", "rolled back"])
+def test_what_a_transaction_has_cleared_can_be_set_in_it_and_after_it(
+    site: str, cache: MachineCache, kind: str, is_committed: bool
 ) -> None:
-    misses_by_get(cache)
-    name = name_of(site)
-    cache.set("k", name)
-    cache.set("k", {"first": name, "second": name})
-    assert elsewhere(lambda: cache.get("k")) == {"first": name, "second": name}
-    write(site)
-    assert not is_stale(cache)
+    begin().is_implicit = kind == "script"
+    with suppress(KeyError), transaction.atomic(using=site):
+        cache.clear()
+        assert cache.get("k") is None
+        cache.set("k", 1)
+        assert cache.get("k") == 1
+        if not is_committed:
+            raise KeyError
+    assert cache.get("k") == (1 if is_committed else None)
+    cache.set("k", 2)
+    assert cache.get("k") == 2
 
 
 @pytest.mark.parametrize(
@@ -323,6 +346,22 @@ def test_a_query_with_rows_left_shows_an_old_snapshot_to_whatever_comes(
     assert cache.get("k") == "Le Guin"
 
 
+@pytest.mark.parametrize("site", ["sqlite"], indirect=True)
+def test_a_query_that_began_beside_a_half_read_one_is_as_old_as_that(
+    site: str, cache: MachineCache
+) -> None:
+    first = authors(site).reverse().iterator(chunk_size=1)
+    next(first)
+    write(site)
+    second = authors(site).reverse().iterator(chunk_size=1)
+    next(second)
+    del first
+    begin()
+    assert cache.get_or_set("k", lambda: name_of(site)) == "Ursula"
+    assert not is_stale(cache)
+    del second
+
+
 def test_a_part_that_writes_in_the_transaction_of_the_whole_is_seen_by_it(
     site: str, cache: MachineCache
 ) -> None:
@@ -347,22 +386,6 @@ def test_a_value_under_its_next_version_is_forgotten_with_its_row(
     assert cache.get("k") is None
     write(site)
     assert not is_stale(cache, version=2)
-
-
-def test_to_touch_a_key_tells_nothing_of_the_copy_that_was_found_before(
-    site: str, cache: MachineCache
-) -> None:
-    def store(name: str) -> None:
-        begin().is_unsafe = True
-        cache.set("source", name)
-
-    store("Ursula")
-    begin()
-    found = cache.get("source")
-    elsewhere(lambda: store("Le Guin"))
-    cache.touch("source")
-    cache.get_or_set("k", lambda: found)
-    assert not is_stale(cache)
 
 
 def test_a_script_that_was_served_an_old_value_keeps_nothing_of_it(

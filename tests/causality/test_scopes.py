@@ -356,7 +356,7 @@ def test_an_endless_unit_holds_few_slots(table: ChangeTable) -> None:
     for number in range(100_000):
         unit.use(Hit(number, (number + 2,)))
         if not number % 1_000:
-            with unit.knowing(table, ()):
+            with unit.knowing(table):
                 pass
     assert len(unit._since) <= MAX_SLOTS
     assert len(unit._known) <= MAX_SLOTS

@@ -95,13 +95,16 @@ class Proxy:
 
     async def _refuse(self) -> None:
         if self._listener is not None:
+            # Python 3.11 leaks a connection that was accepted and whose listener is closed before its turn.
+            for listening in self._listener.sockets:
+                self._loop.remove_reader(listening.fileno())
+            await asyncio.sleep(0)
             self._listener.close()
             self._listener = None
 
     async def _end(self) -> None:
         """Refuse and cut, those too that were on their way in."""
         await self._refuse()
-        await asyncio.sleep(0)
         while others := asyncio.all_tasks() - {asyncio.current_task()}:
             await self._cut()
             await asyncio.wait(others, timeout=0.1)
