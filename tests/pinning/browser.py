@@ -68,6 +68,9 @@ class Browser:
             )
             with connection.getresponse() as response:  # whose socket may be its own by now
                 body = response.read().decode()
+            if response.status == 200 and "X-Served" not in response.headers:
+                # What http.client makes of a node that is killed while it sends its headers.
+                raise http.client.HTTPException(f"cut off after {response.headers.keys()}")
         except (OSError, http.client.HTTPException):
             self._connections.pop(node.port).close()
             raise
