@@ -52,9 +52,7 @@ def keep(
         since = scope.dependencies(store.table, own, begun=begun)
     places = tuple(index for index in since if index != EPOCH)
     entry = Entry(made.value, made.pickled, min(since.values()), expires, places)
-    if (
-        scope.is_implicit
-    ):  # which may have no end, and so would never replace what it had missed once
+    if scope.is_implicit:  # without an end it would never again replace what it had missed once
         misses.forget(scope, store, name)
     if not scope.may_fill or scope.is_pending(since):
         return entry
