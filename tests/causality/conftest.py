@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.cache import caches
+from django.test.utils import override_settings
 from pytest_django.plugin import DjangoDbBlocker
 
+from nothing_shared.cache.backends import MachineCache
 from nothing_shared.causality.scopes import begin
 from nothing_shared.node import process
 from tests.causality import sites
@@ -101,3 +104,13 @@ def site(
         Author.objects.using(alias).bulk_create([Author(name="Ursula"), Author(name="Octavia")])
         begin()
         yield alias
+
+
+@pytest.fixture
+def cache(node: process.Node) -> Iterator[MachineCache]:
+    """A cache on that node."""
+    backend = "nothing_shared.cache.backends.MachineCache"
+    with override_settings(CACHES={"default": {"BACKEND": backend}}):
+        found = caches["default"]
+        assert isinstance(found, MachineCache)
+        yield found

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.core.cache import caches
 from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
-from django.test.utils import override_settings
 from django.utils.functional import SimpleLazyObject
 
 from nothing_shared.cache import cached, cached_page
@@ -21,17 +19,6 @@ from nothing_shared.cache.backends import MachineCache
 from nothing_shared.causality.scopes import begin, current, scope
 from tests.causality.shop.models import Author
 from tests.causality.sites import elsewhere
-
-BACKEND = "nothing_shared.cache.backends.MachineCache"
-
-
-@pytest.fixture
-def cache(site: str) -> Iterator[MachineCache]:
-    with override_settings(CACHES={"default": {"BACKEND": BACKEND}}):
-        found = caches["default"]
-        assert isinstance(found, MachineCache)
-        begin()
-        yield found
 
 
 def write(site: str) -> None:

@@ -9,7 +9,6 @@ from http.cookies import SimpleCookie
 from typing import Any
 
 import pytest
-from django.core.cache import caches
 from django.core.signals import request_started
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -25,8 +24,6 @@ from nothing_shared.node import process, slots
 from nothing_shared.node.change import Change
 from nothing_shared.signing import signer
 
-BACKEND = "nothing_shared.cache.backends.MachineCache"
-
 View = Callable[[HttpRequest], HttpResponseBase]
 
 LONGEST_COOKIE = 3_500
@@ -35,14 +32,6 @@ LONGEST_COOKIE = 3_500
 @pytest.fixture(autouse=True)
 def a_node(node: process.Node) -> process.Node:
     return node
-
-
-@pytest.fixture
-def cache() -> Iterator[MachineCache]:
-    with override_settings(CACHES={"default": {"BACKEND": BACKEND}}):
-        found = caches["default"]
-        assert isinstance(found, MachineCache)
-        yield found
 
 
 class Browser:

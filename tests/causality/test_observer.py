@@ -13,10 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.cache import caches
 from django.db import DatabaseError, IntegrityError, connections, transaction
 from django.test import TestCase
-from django.test.utils import override_settings
 
 from nothing_shared.cache.backends import MachineCache
 from nothing_shared.causality.pending import settle_all
@@ -29,19 +27,9 @@ from tests.wait import wait_until
 ON_SQLITE = pytest.mark.parametrize("site", ["sqlite"], indirect=True)
 ON_POSTGRESQL = pytest.mark.parametrize("site", ["postgresql"], indirect=True)
 
-BACKEND = "nothing_shared.cache.backends.MachineCache"
-
 
 class Interrupted(BaseException):
     """As SystemExit from a signal handler, which may come anywhere."""
-
-
-@pytest.fixture
-def cache(site: str) -> Iterator[MachineCache]:
-    with override_settings(CACHES={"default": {"BACKEND": BACKEND}}):
-        found = caches["default"]
-        assert isinstance(found, MachineCache)
-        yield found
 
 
 def rename(alias: str, pk: int, name: str) -> None:

@@ -6,26 +6,22 @@ import contextvars
 import sys
 import threading
 import tracemalloc
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.cache import caches
-from django.test.utils import override_settings
 
 from nothing_shared.cache import cached, invalidate
 from nothing_shared.cache.backends import MachineCache
 from nothing_shared.causality.scopes import SCOPE, begin, current, scope
 from nothing_shared.causality.unit import MAX_SLOTS, Scope
-from nothing_shared.node import process, slots
+from nothing_shared.node import slots
 from nothing_shared.node.change import Change
 from nothing_shared.node.table import ChangeTable
 from tests.causality.shop.models import Author
 from tests.causality.sites import elsewhere
 
-BACKEND = "nothing_shared.cache.backends.MachineCache"
 DATABASE = "default"
 
 
@@ -52,14 +48,6 @@ def clock() -> Wound:
 @pytest.fixture
 def table(tmp_path: Path, clock: Wound) -> ChangeTable:
     return ChangeTable(tmp_path, slot_count=2**16, clock=clock)
-
-
-@pytest.fixture
-def cache(node: process.Node) -> Iterator[MachineCache]:
-    with override_settings(CACHES={"default": {"BACKEND": BACKEND}}):
-        found = caches["default"]
-        assert isinstance(found, MachineCache)
-        yield found
 
 
 # What a fill depends on ---------------------------------------------------------------------------
