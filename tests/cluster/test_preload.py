@@ -17,14 +17,13 @@ pytestmark = pytest.mark.slow
 FORK = """
 import fcntl, json, warnings
 from django.db import connections
+from tests.processes import open_files
 warnings.simplefilter("ignore")
 
 def act(number):
     from nothing_shared.locks import LockTimeout
     seen = {"pid": os.getpid(), "hit": tier(1), "fill": sold(2), "sold": sell(number % 5 + 1)}
-    found = [os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")
-             if os.path.lexists(f"/proc/self/fd/{fd}")]
-    seen["sockets"] = [name for name in found if name.startswith("socket:")]
+    seen["sockets"] = [name for name in open_files().values() if name.startswith("socket:")]
     seen["has_opened"] = cache._store.l2._keeper.records is not None
     return seen
 
@@ -53,9 +52,7 @@ answers = [fork(number) for number in range(8)]
 answers = [json.loads(os.fdopen(answer).readline()) for answer in answers]
 os.write(go, b"x" * 8)
 for _ in answers: os.wait()
-own = [os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")
-       if os.path.lexists(f"/proc/self/fd/{fd}")]
-[answers, [name for name in own if name.startswith("socket:")]]
+[answers, [name for name in open_files().values() if name.startswith("socket:")]]
 """
 
 

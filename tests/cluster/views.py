@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpRe
 from nothing_shared.cache import cached_page, trace
 from nothing_shared.causality.scopes import current
 from tests.cluster.fair.models import Sale, Stall
+from tests.processes import open_files
 
 
 def stall(request: HttpRequest, pk: int) -> HttpResponse:
@@ -105,7 +106,5 @@ async def astreamed(request: HttpRequest) -> StreamingHttpResponse:
 
 def sockets(request: HttpRequest) -> HttpResponse:
     """Name the sockets that this worker has open."""
-    links = [f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd")]
-    found = [os.readlink(link) for link in links if os.path.lexists(link)]
-    own = [name for name in found if name.startswith("socket:")]
+    own = [name for name in open_files().values() if name.startswith("socket:")]
     return JsonResponse({"pid": os.getpid(), "sockets": own})

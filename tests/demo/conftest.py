@@ -7,9 +7,12 @@ import pytest
 from .running import Demo, Visitor
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """The demo with its three nodes. Tests share it: each buys for events of its own."""
+    """The demo with its three nodes. A module's tests share it: each buys for events of its own.
+
+    One for all modules could be older than the ten minutes that its fragments are kept.
+    """
     with Demo(tmp_path_factory.mktemp("demo") / "site") as running:
         yield running.ready()
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -14,7 +15,8 @@ from nothing_shared.node import agent, process
 from nothing_shared.node.agent import beat_age
 from nothing_shared.node.process import Node
 from tests.node import acts
-from tests.node.workers import Worker, Workers, open_files
+from tests.node.workers import Worker, Workers
+from tests.processes import open_files
 from tests.wait import wait_until
 
 _ran: list[str] = []
@@ -118,7 +120,10 @@ def child_of_family() -> tuple[int, int, int]:
 
 def locks_of(pid: int) -> list[str]:
     """Return the files on which a process holds a lock that no other has a share in."""
-    files = {os.stat(f"/proc/{pid}/fd/{fd}").st_ino: name for fd, name in open_files(pid).items()}
+    files = {}
+    for descriptor, name in open_files(pid).items():
+        with suppress(FileNotFoundError):  # its agent goes on meanwhile
+            files[os.stat(f"/proc/{pid}/fd/{descriptor}").st_ino] = name
     rows = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
     return sorted(
         Path(files.get(int(row[5].rpartition(":")[2]), "?")).name

@@ -10,12 +10,12 @@ import signal
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any, TypeVar
 
+from tests.processes import state_of
 from tests.wait import wait_until
 
-__all__ = ["Died", "Worker", "Workers", "open_files", "state_of"]
+__all__ = ["Died", "Worker", "Workers"]
 
 Result = TypeVar("Result")
 
@@ -147,20 +147,3 @@ def _serve(pipe: Connection, overrides: dict[str, Any]) -> None:
             reply = (False, traceback.format_exc())
         with contextlib.suppress(BrokenPipeError):  # nobody wants to know any more
             pipe.send(reply)
-
-
-def state_of(pid: int) -> str:
-    """Return the kernel's letter for a process's state, "" if there is none."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()[0]
-    except OSError:
-        return ""
-
-
-def open_files(pid: int | str = "self") -> dict[int, str]:
-    """Return what a process's descriptors stand for."""
-    files = {}
-    for path in Path(f"/proc/{pid}/fd").iterdir():
-        with contextlib.suppress(OSError):
-            files[int(path.name)] = str(path.readlink())
-    return files

@@ -16,6 +16,7 @@ from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
+from tests.processes import family
 from tests.wait import wait_until
 
 __all__ = ["Server", "as_nobody", "free_port", "greeting", "program_in_wheel", "running"]
@@ -132,17 +133,6 @@ def running(server: AnyServer) -> Iterator[AnyServer]:
     finally:
         server.stop()
         shutil.rmtree(server.home, ignore_errors=True)
-
-
-def family(process: int) -> list[int]:
-    """Return a process and all that descend from it, which may lead sessions of their own."""
-    members = [process]
-    for member in members:
-        with suppress(FileNotFoundError, ProcessLookupError):
-            for children in Path(f"/proc/{member}/task").glob("*/children"):
-                with suppress(FileNotFoundError, ProcessLookupError):
-                    members += [int(child) for child in children.read_text().split()]
-    return members
 
 
 def as_nobody() -> dict[str, Any]:

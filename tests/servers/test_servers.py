@@ -15,6 +15,7 @@ import pytest
 from nats import connect as connect_to_nats
 from redis import Redis
 
+from tests.processes import family, open_files
 from tests.servers import (
     NATSServer,
     PgBouncerServer,
@@ -29,7 +30,6 @@ from tests.servers import (
     redis,
 )
 from tests.servers.rabbitmq import PROGRAM as RABBITMQ
-from tests.servers.running import family
 
 pytestmark = pytest.mark.slow
 
@@ -88,14 +88,13 @@ def test_a_frozen_server_keeps_its_clients_waiting(server: Server) -> None:
 
 def listening(processes: list[int]) -> set[tuple[str, str]]:
     """Return the address and port, in hexadecimal, of each socket on which processes listen."""
-    links = [file for process in processes for file in Path(f"/proc/{process}/fd").iterdir()]
-    open_files = {os.readlink(link) for link in links if link.is_symlink()}
+    held = {name for process in processes for name in open_files(process).values()}
     sockets = [line.split() for name in ("tcp", "tcp6") for line in table(name)]
     return {
         (address, port)
         for _, local, _, state, *_, inode in (words[:10] for words in sockets)
         for address, port in [local.split(":")]
-        if state == "0A" and f"socket:[{inode}]" in open_files
+        if state == "0A" and f"socket:[{inode}]" in held
     }
 
 
