@@ -7,12 +7,14 @@ written after the file and read before it. Nothing is ever changed in place.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from nothing_shared.locks import LockTimeout, MachineLock
 from nothing_shared.thumbnails.entries import Entry
@@ -113,16 +115,17 @@ class Disk:
 
     def put(self, key: str, entry: Entry, data: bytes = b"") -> bool:
         """Keep a thumbnail, or a refusal, in the place of what the key had; False if it can't be."""
-        size, old = _blocks(len(data)) + BLOCK, self.find(key)
+        old, record = self.find(key), self._record(key)
         try:
-            if size > self.max_bytes or not self._reserve(size):
-                return False
-            if data:
-                write_whole(self.path(key, entry), data, mode=self.mode)
-            write_whole(self._record(key), entry.encode(), mode=self.mode)
+            with self._reserve(self.path(key, entry) if data else record, len(data)) as draft:
+                draft.write(data or entry.encode())
+                with self._lock.held():  # a trim finds the draft, or the file
+                    draft.move()
+                    if data:
+                        write_whole(record, entry.encode(), mode=self.mode)
             if old is not None and old.file not in ("", entry.file):
                 os.unlink(self.path(key, old))
-        except OSError:
+        except (OSError, LockTimeout):
             return False
         return True
 
@@ -156,18 +159,18 @@ class Disk:
     def _record(self, key: str) -> str:
         return f"{self._prefix}/{key[:2]}/{key}.json"
 
-    def _reserve(self, size: int) -> bool:
-        """Count bytes that are about to be written, and make room for them first."""
+    def _reserve(self, path: str, length: int) -> _Draft:
+        """Make room for a file and its record: a draft of full length, which the next trim counts."""
+        size = _blocks(length) + BLOCK
+        if size > self.max_bytes:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), path)
         os.makedirs(self._prefix, mode=_of_directories(self.mode), exist_ok=True)
-        try:
-            with self._lock.held():
-                used = self._used()
-                if used + size > self.max_bytes:
-                    used = self._trim(int((self.max_bytes - size) * LEFT_AFTER_TRIM)).bytes
-                self._note_used(used + size)
-        except LockTimeout:
-            return False
-        return True
+        with self._lock.held():
+            used = self._used()
+            if used + size > self.max_bytes:
+                used = self._trim(int((self.max_bytes - size) * LEFT_AFTER_TRIM)).bytes
+            self._note_used(used + size)
+            return _Draft(path, self.mode, length)
 
     def _used(self) -> int:
         try:
@@ -218,12 +221,13 @@ class _Group:
 
     is_draft: bool
     paths: list[str] = field(default_factory=list)
-    bytes: int = 0
+    bytes: int = BLOCK
+    """What it takes with its record, which is written last."""
     used_at: float = 0.0
 
     def add(self, path: str, status: os.stat_result) -> None:
         self.paths.append(path)
-        self.bytes += _blocks(status.st_size)
+        self.bytes += _blocks(status.st_size) - (BLOCK if path.endswith(".json") else 0)
         self.used_at = max(self.used_at, status.st_mtime)
 
     @property
@@ -239,20 +243,40 @@ def _usage(groups: Collection[_Group]) -> Usage:
 
 def write_whole(path: str, data: bytes, *, mode: int = 0o600) -> None:
     """Write a file under a name of its own, then move it into place; make its directory if need be."""
-    draft = f"{path}.{os.getpid()}-{secrets.token_hex(4)}.new"
-    try:
-        fd = os.open(draft, FLAGS, mode)
-    except FileNotFoundError:
-        os.makedirs(os.path.dirname(path), mode=_of_directories(mode), exist_ok=True)
-        fd = os.open(draft, FLAGS, mode)
-    try:
-        with open(fd, "wb") as file:
-            file.write(data)
-        os.rename(draft, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(draft)
-        raise
+    with _Draft(path, mode) as draft:
+        draft.write(data)
+        draft.move()
+
+
+class _Draft:
+    """A file under a name of its own, until it is whole."""
+
+    def __init__(self, path: str, mode: int, length: int = 0) -> None:
+        self.path = path
+        self.name = f"{path}.{os.getpid()}-{secrets.token_hex(4)}.new"
+        try:
+            fd = os.open(self.name, FLAGS, mode)
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(path), mode=_of_directories(mode), exist_ok=True)
+            fd = os.open(self.name, FLAGS, mode)
+        self._file = os.fdopen(fd, "wb")
+        self._file.truncate(length)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(FileNotFoundError):  # it was moved
+            os.unlink(self.name)
+        self._file.close()
+
+    def write(self, data: bytes) -> None:
+        self._file.write(data)
+        self._file.close()
+
+    def move(self) -> None:
+        """Put it into its place."""
+        os.rename(self.name, self.path)
 
 
 def _of_directories(mode: int) -> int:

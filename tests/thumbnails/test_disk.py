@@ -134,7 +134,8 @@ for number in range(250):
     data = random.randbytes(random.randrange(1, 8000))
     disk.put(key, Entry(1, 2, "", file=f"{key}.x.jpeg", size=len(data)), data)
     if number % 20 == 0:
-        assert disk.usage().bytes <= 2**20 * 1.05, disk.usage()
+        with disk._lock.held(30):
+            assert disk.usage().bytes <= 2**20, disk.usage()
 """
 
 
@@ -146,6 +147,4 @@ def test_four_processes_that_write_ten_times_the_bound_stay_within_it(tmp_path: 
     ]
     assert [writer.wait(120) for writer in writers] == [0] * 4
     disk = Disk(tmp_path / "drawn", max_bytes=MIB)
-    # What others are about to write while one counts the files is in no count until the next one.
-    assert 0 < disk.usage().bytes <= MIB * 1.05
-    assert 0 < disk.trim().bytes <= MIB
+    assert 0 < disk.usage().bytes <= MIB
