@@ -157,10 +157,10 @@ def run(
     happen(chaos, watcher, faults, seconds)
     chaos.heal()
     (base / "log.end").touch()
-    wait_until(watcher.has_seen_all, 60, what="every node has applied every change")
+    wait_until(watcher.has_seen_all, 180, what="every node has applied every change")
     for _, worker in chaos.workers:
         finish(worker, has_begun=worker in first)
-    wait_until(lambda: not missing(base), 30, what="every message is heard, or in a gap")
+    wait_until(lambda: not missing(base), 60, what="every message is heard, or in a gap")
     return judge(base, watcher, chaos)
 
 
@@ -168,7 +168,7 @@ def finish(worker: Worker, *, has_begun: bool = False) -> None:
     """Wait until a worker hears the bus."""
     if not has_begun:
         worker.result()
-    wait_until(lambda: worker.run(node_acts.is_leased), 60, what="it is leased")
+    wait_until(lambda: worker.run(node_acts.is_leased), 180, what="it is leased")
 
 
 def happen(chaos: BrokerChaos, watcher: Watcher, faults: tuple[str, ...], seconds: float) -> None:

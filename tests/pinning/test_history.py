@@ -38,7 +38,7 @@ def test_no_failure_of_a_replica_or_the_bus_is_one_of_a_client(found: Estate) ->
 
 @pytest.mark.parametrize("peer", PEERS)
 def test_the_same_history_deceives_clients_of_other_packages(found: Estate, peer: str) -> None:
-    account = play(found, peer, operations=20_000, seed=1, kinds=("pause", "lag"), seconds=60.0)
+    account = play(found, peer, operations=100_000, seed=1, kinds=("pause", "lag"), seconds=400.0)
     assert account.violations, account
 
 
@@ -52,5 +52,5 @@ def test_the_same_history_deceives_clients_of_other_packages(found: Estate, peer
 def test_the_same_history_deceives_clients_where_a_rule_is_missing(
     found: Estate, rule: str, kinds: tuple[str, ...]
 ) -> None:
-    account = play(found, mutant=rule, operations=20_000, seed=1, kinds=kinds, seconds=90.0)
+    account = play(found, mutant=rule, operations=100_000, seed=1, kinds=kinds, seconds=400.0)
     assert account.violations, account
