@@ -76,8 +76,7 @@ class MachineCache(AsyncTwins, Named):
         if held is None:
             entry = self._store.fetch(name)
         if entry is not None:
-            # The lease is read before the slots, and the clock after them: what is heard under the
-            # lease is in the table by then.
+            # The lease is read before the slots, and the clock after them: see Store.may_serve.
             until = words[LEASE_UNTIL]
             begun = entry.begun
             for index in entry.slots:
@@ -93,9 +92,11 @@ class MachineCache(AsyncTwins, Named):
                     if len(used) > FOLD_AFTER:
                         scope.fold()
                     if entry.frequency < 3 and held is not None:
-                        entry.frequency += 1
+                        self._store.l1.visit(name, entry)
                     pickled = entry.pickled
-                    return entry.value if pickled is None else loads(pickled)
+                    if pickled is not None:
+                        return loads(pickled)
+                    return entry.value if entry.copy is None else entry.copy()
         return self._get(name, default)
 
     def _get(self, name: str, default: Any) -> Any:
@@ -118,7 +119,7 @@ class MachineCache(AsyncTwins, Named):
         entry, tier = store.find(name)
         if entry is None or not store.may_serve(entry, scope):
             return None
-        is_held = tier == "l1" or store.hold(name, entry)
+        is_held = store.l1.visit(name, entry) if tier == "l1" else store.hold(name, entry)
         use = scope.use if store.table.leased() else scope.use_stale
         use(entry if is_held else Noted(entry.begun, entry.slots))
         note(scope, label or name, tier, entry.begun)
@@ -160,9 +161,8 @@ class MachineCache(AsyncTwins, Named):
     ) -> bool:
         name = self._checked_name(key, version)
         store, scope = self._ready(), scopes.current()
-        own = store.own_indexes(name)
         expires = fills.expiry(store, self._seconds(timeout))
-        new = Entry.of(value, begun=0, expires=expires, slots=own)
+        new = Entry.of(value, begun=0, expires=expires, slots=store.own_indexes(name))
         if writes.overlaid(store, scope, name) is not None:
             return False
 
@@ -173,8 +173,7 @@ class MachineCache(AsyncTwins, Named):
 
     def touch(self, key: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:
         name = self._checked_name(key, version)
-        store = self._ready()
-        expires = fills.expiry(store, self._seconds(timeout))
+        expires = fills.expiry(self._ready(), self._seconds(timeout))
         return self._recast(name, lambda value: value, expires) is not None
 
     def incr(self, key: Any, delta: int = 1, version: int | None = None) -> int:
@@ -231,8 +230,7 @@ class MachineCache(AsyncTwins, Named):
         return was_there
 
     def clear(self) -> None:
-        store = self._ready()
-        scope = scopes.current()
+        store, scope = self._ready(), scopes.current()
         writes.drop_overlaid(store, scope)
         misses.forget_all(scope, store)
         self._change(scope, store.slot)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import struct
 import sys
-from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
+from collections.abc import Callable
 from pickle import HIGHEST_PROTOCOL, dumps, loads
-from uuid import UUID
+from typing import Any, NamedTuple
+
+from nothing_shared.cache.copying import IMMUTABLE, bytes_of, copier, is_immutable
 
 __all__ = ["MOST_VISITS", "Entry", "decode", "encode", "register_text"]
 
@@ -19,13 +20,6 @@ OVERHEAD = 460
 
 SLOT = 40
 PICKLED_OVERHEAD = OVERHEAD + sys.getsizeof(b"")
-
-MOST_ITEMS = 64
-"""A tuple or frozenset of more than this, nested ones included, is pickled."""
-
-IMMUTABLE = {type(None), bool, int, float, complex, str, bytes, Decimal, UUID, date, timedelta}
-TIMES = {datetime, time}
-GROUPS = {tuple, frozenset}
 
 _codes: dict[type[str], int] = {}
 _texts: dict[int, type[str]] = {}
@@ -43,16 +37,27 @@ def register_text(cls: type[str], *, code: int) -> None:
     IMMUTABLE.add(cls)
 
 
+class Found(NamedTuple):
+    """What an entry can hold instead of a pickle."""
+
+    value: object
+    copy: Callable[[], Any] | None
+    size: int
+
+
 class Entry:
     """A value that is as good as its source while no slot has changed since ``begun``.
 
-    A mutable value is kept as ``pickled`` and unpickled afresh at every hit; an immutable one is
-    ``value``, handed out as it is, and ``pickled`` is None. Times are boot-time nanoseconds,
-    ``slots`` places in the change table. Readers count ``frequency`` up to ``MOST_VISITS`` without a
-    lock. ``size`` is what the entry costs in L1, in bytes, without its name.
+    A mutable value is kept as ``pickled`` and unpickled afresh at every hit; where that is possible, and
+    somebody asks for it, ``copy`` makes one of ``value`` instead. An immutable one is ``value``, handed
+    out as it is. Times are boot-time nanoseconds, ``slots`` places in the change table. Readers count
+    ``frequency`` up to ``MOST_VISITS`` without a lock. ``size`` is what the entry costs in L1, in bytes,
+    without its name.
     """
 
-    __slots__ = ("begun", "expires", "frequency", "pickled", "size", "slots", "value")
+    __slots__ = (
+        "begun", "copy", "expires", "frequency", "is_looked_at", "pickled", "size", "slots", "value",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -68,55 +73,52 @@ class Entry:
         self.expires = expires
         self.slots = slots
         self.frequency = 0
+        self.copy: Callable[[], Any] | None = None
+        self.is_looked_at = False
         if pickled is None:
-            self.size = OVERHEAD + SLOT * len(slots) + _size(value)
+            self.size = OVERHEAD + SLOT * len(slots) + bytes_of(value)
         else:
             self.size = PICKLED_OVERHEAD + SLOT * len(slots) + len(pickled)
 
     @classmethod
     def of(cls, value: object, *, begun: int, expires: int, slots: tuple[int, ...]) -> Entry:
         """Make an entry of a value; raise what ``pickle`` raises if it can't be pickled."""
-        if type(value) in IMMUTABLE or _is_immutable(value):
-            return cls(value, None, begun=begun, expires=expires, slots=slots)
-        pickled = dumps(value, HIGHEST_PROTOCOL)
-        return cls(None, pickled, begun=begun, expires=expires, slots=slots)
+        if is_immutable(value):
+            return cls(value, None, begun, expires, slots)
+        return cls(None, dumps(value, HIGHEST_PROTOCOL), begun, expires, slots)
 
     def load(self) -> object:
         """Return the value, no other caller's if it is mutable; raise what unpickling raises."""
         pickled = self.pickled
         if pickled is None:
-            return self.value
+            return self.value if self.copy is None else self.copy()
         value = loads(pickled)
         if type(value) in IMMUTABLE:
-            # In this order: another thread that sees no pickle must find the value.
-            self.value = value
-            self.pickled = None
+            self.keep(Found(value, None, self.size))
         return value
 
+    def look(self) -> Found | None:
+        """Say what the entry could hold instead of its pickle; None if it needs that.
 
-def _is_immutable(value: object) -> bool:
-    """Say whether a value and all in it are immutable: small, nested tuples, times in UTC."""
-    left, waiting = MOST_ITEMS, [value]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, (tuple, frozenset)) and type(item) in GROUPS:
-            left -= len(item)
-            if left < 0:
-                return False
-            waiting.extend(item)
-        elif isinstance(item, (datetime, time)) and type(item) in TIMES:
-            if item.tzinfo is not None and item.tzinfo is not UTC:
-                return False
-        elif type(item) not in IMMUTABLE:
-            return False
-    return True
+        It takes longer than unpickling it a few times: do it once, for what is read often.
+        """
+        self.is_looked_at = True
+        value = self.load()
+        copy = copier(value)
+        if copy is None and not is_immutable(value):
+            return None
+        return Found(value, copy, OVERHEAD + SLOT * len(self.slots) + bytes_of(value))
 
+    def keep(self, found: Found) -> None:
+        """Do without the pickle."""
+        # In this order: another thread that sees no pickle must find the rest.
+        self.value, self.copy, self.size = found
+        self.pickled = None
 
-def _size(value: object) -> int:
-    size = sys.getsizeof(value)
-    if isinstance(value, (tuple, frozenset)):
-        size += sum(map(_size, value))
-    return size
+    def depend(self, slots: tuple[int, ...]) -> None:
+        """Give an entry that nobody else has seen the slots on which it depends."""
+        self.size += SLOT * (len(slots) - len(self.slots))
+        self.slots = slots
 
 
 VERSION = 0xA1
@@ -151,9 +153,10 @@ def encode(entry: Entry, table_id: int) -> bytes:
 
 
 def _payload(entry: Entry) -> tuple[int, bytes]:
-    value, pickled = entry.value, entry.pickled
+    pickled = entry.pickled
     if pickled is not None:
         return PICKLE, pickled
+    value = entry.value
     if isinstance(value, bytes):
         return BYTES, value
     if isinstance(value, str):

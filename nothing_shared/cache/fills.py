@@ -40,7 +40,7 @@ def keep(
 
     It depends on ``extra`` slots and, unless ``only`` those, on all that the scope has read.
     """
-    made = Entry.of(value, begun=0, expires=expires, slots=())  # to pickle it may read some more
+    entry = Entry.of(value, begun=0, expires=expires, slots=())  # to pickle it may read some more
     own = (store.key_slot(name), store.slot, *extra)
     if only:
         # The names as old as the unit of work, which may have found what it is made of before; the key
@@ -50,8 +50,8 @@ def keep(
         since[EPOCH] = min(since.values())
     else:
         since = scope.dependencies(store.table, own, begun=begun)
-    places = tuple(index for index in since if index != EPOCH)
-    entry = Entry(made.value, made.pickled, min(since.values()), expires, places)
+    entry.begun = min(since.values())
+    entry.depend(tuple(index for index in since if index != EPOCH))
     if scope.is_implicit:  # without an end it would never again replace what it had missed once
         misses.forget(scope, store, name)
     if not scope.may_fill or scope.is_pending(since):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 
-from nothing_shared.cache.entry import Entry
+from nothing_shared.cache.entry import MOST_VISITS, Entry
 from nothing_shared.cache.ghosts import FIRST_SHARE, Ghosts, learned
 
 __all__ = ["L1"]
@@ -20,8 +20,8 @@ Queue = OrderedDict[str, int]
 class L1:
     """Keep the entries that pay most for their bytes; never more than ``max_bytes`` of them.
 
-    A reader takes ``entries.get(name)`` without a lock and counts ``entry.frequency`` up to
-    ``MOST_VISITS``. An entry of over a quarter of the bound is refused.
+    A reader takes ``entries.get(name)`` without a lock, and calls ``visit`` while ``entry.frequency`` is
+    less than ``MOST_VISITS``. An entry of over a quarter of the bound is refused.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -79,6 +79,32 @@ class L1:
         finally:
             lock.release()
         return True
+
+    def visit(self, name: str, entry: Entry) -> bool:
+        """Count a read; what is read often need not be unpickled any more. True: it is here."""
+        if entry.frequency < MOST_VISITS:
+            entry.frequency += 1
+            if entry.frequency == MOST_VISITS and entry.pickled and not entry.is_looked_at:
+                self._settle(name, entry)
+        return True
+
+    def _settle(self, name: str, entry: Entry) -> None:
+        """Let an entry hold its value instead of a pickle."""
+        found = entry.look()
+        if found is None or not self._acquire():
+            return
+        try:
+            queue = self._small if name in self._small else self._main
+            grown = found.size - entry.size
+            if self.entries.get(name) is entry and queue.get(name, 0) + grown <= self._most:
+                queue[name] += grown
+                self.bytes += grown
+                self._small_bytes += grown if queue is self._small else 0
+                entry.keep(found)
+                while self.bytes > self.max_bytes:
+                    self._evict()
+        finally:
+            self._lock.release()
 
     def discard(self, name: str) -> bool:
         """Remove an entry; False if there is none."""

@@ -34,7 +34,10 @@ LOCK_BYTES = 64 * (MOST_READERS + 8)
 
 def key_of(name: str) -> bytes:
     """Return a name as bytes that fit a key of LMDB; a long one as its hash."""
-    key = name.encode("utf-8", "surrogatepass")
+    try:
+        key = name.encode()
+    except UnicodeEncodeError:
+        key = name.encode("utf-8", "surrogatepass")
     return key if len(key) <= LONGEST_NAME else HASHED + blake2b(key, digest_size=16).digest()
 
 

@@ -24,6 +24,22 @@ def test_mutable_values_are_nobody_elses(cache: MachineCache) -> None:
     assert cache.get("list") == [1]
 
 
+@pytest.mark.parametrize("way", ["get", "get_or_set"])
+def test_nor_are_those_that_are_read_often_and_no_longer_unpickled(
+    cache: MachineCache, way: str
+) -> None:
+    begin()
+    cache.set("rows", [{"id": 1, "tags": ["new"]}])
+    for _ in range(6):
+        rows = cache.get("rows") if way == "get" else cache.get_or_set("rows", None)
+        assert rows == [{"id": 1, "tags": ["new"]}]
+        rows[0]["tags"].append("spoilt")
+        rows[0]["id"] = 2
+        rows.append("spoilt")
+    held = cache._store.l1.entries[cache.make_key("rows")]
+    assert held.frequency == 3 and held.pickled is None
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_set_in_a_transaction_is_seen_inside_at_once_and_outside_on_commit(
     cache: MachineCache,

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import pickle
 import tracemalloc
+from collections import OrderedDict
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -36,13 +38,25 @@ IMMUTABLE = [
     (1, ("two", frozenset({b"3"}), None)),
 ]
 
-MUTABLE: list[Any] = [
-    {"a": [1]},
+COPIED: list[Any] = [
+    {},
     [1, 2],
+    {("two", b"3")},
+    {"a": 1, (2, "b"): (3.5, None), None: Decimal("1.10")},
+    [{"id": 1, "tags": ["new", "cheap"]}, {"id": 2, "tags": []}],
+    {"rows": [[1, 2], [3, {4}]], "n": 2},
+]
+MUTABLE: list[Any] = [
+    *COPIED,
+    {"a": [1]},
     ([],),
     (dt.datetime(2026, 11, 1, tzinfo=dt.timezone(dt.timedelta(hours=1))),),
     tuple(range(1000)),
     bytearray(b"x"),
+    [bytearray(b"x")],
+    OrderedDict(a=1),
+    [list(range(300))],
+    [[number] for number in range(200)],
 ]
 
 
@@ -74,6 +88,12 @@ def make(value: object, slots: tuple[int, ...] = (3, 2**32 - 1)) -> Entry:
     return Entry.of(value, begun=5, expires=NEVER, slots=slots)
 
 
+def settle(entry: Entry) -> None:
+    found = entry.look()
+    if found is not None:
+        entry.keep(found)
+
+
 def through_l2(entry: Entry) -> Entry:
     decoded = decode(encode(entry, TABLE), TABLE)
     assert decoded is not None
@@ -88,8 +108,71 @@ def test_an_immutable_value_is_handed_out_as_it_is(value: object) -> None:
 @pytest.mark.parametrize("value", MUTABLE, ids=lambda value: repr(value)[:60])
 def test_of_a_mutable_value_everybody_gets_their_own(value: object) -> None:
     entry = make(value)
-    assert entry.load() == entry.load() == value
-    assert entry.load() is not entry.load()
+    for _ in range(3):
+        assert entry.load() == entry.load() == value
+        assert entry.load() is not entry.load()
+        settle(entry)
+
+
+@pytest.mark.parametrize("value", COPIED, ids=repr)
+def test_a_small_collection_can_be_copied(value: Any) -> None:
+    for entry in (make(value), through_l2(make(value))):
+        assert entry.pickled is not None
+        settle(entry)
+        assert entry.pickled is None
+        first = entry.load()
+        spoil(first)
+        assert entry.load() == value and type(entry.load()) is type(value)
+        assert through_l2(entry).load() == value
+
+
+def spoil(value: Any) -> None:
+    """Change all that can be changed in a value, from the inside out."""
+    for item in value.values() if isinstance(value, dict) else value:
+        if isinstance(item, (dict, list, set)):
+            spoil(item)
+    if isinstance(value, dict):
+        value["new"] = None
+    elif isinstance(value, list):
+        value.append("new")
+    else:
+        value.add("new")
+
+
+scalars = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary()
+)
+keys = scalars | st.tuples(scalars, scalars)
+values = st.recursive(
+    keys | st.frozensets(scalars) | st.sets(scalars),
+    lambda inner: st.lists(inner) | st.dictionaries(keys, inner) | st.tuples(inner),
+)
+
+
+@given(values)
+def test_copied_or_not_a_value_is_what_it_was_and_nobody_else_s(value: Any) -> None:
+    entry, was = make(value), copy.deepcopy(value)
+    for _ in range(3):
+        got = entry.load()
+        assert (got, type(got)) == (was, type(was))
+        if isinstance(got, (dict, list, set)):
+            spoil(got)
+        settle(entry)
+    assert through_l2(entry).load() == was
+
+
+def test_what_is_in_two_places_of_a_value_stays_one_thing() -> None:
+    shared: list[int] = []
+    entry = make([shared, shared])
+    settle(entry)
+    got: Any = entry.load()
+    assert got[0] is got[1]
+    loop: list[Any] = []
+    loop.append(loop)
+    entry = make(loop)
+    settle(entry)
+    got = entry.load()
+    assert got[0] is got
 
 
 @pytest.mark.parametrize("value", [*IMMUTABLE, *MUTABLE], ids=lambda value: repr(value)[:60])
@@ -183,17 +266,19 @@ def test_an_entry_costs_what_it_says() -> None:
     """To a tenth: sizes count what the entry holds, its overhead what L1's queues and table take."""
     from nothing_shared.cache.l1 import L1
 
-    for value in ("x" * 50, {"a": list(range(100))}, b"y" * 5000):
+    rows = [{"id": number, "name": f"name {number}"} for number in range(10)]
+    for value in ("x" * 50, [list(range(300))], b"y" * 5000, {"a": 1.5, "b": "c" * 200}, rows):
         tier, count = L1(2**26), 3000
         tracemalloc.start()
         for number in range(count):
             # Names and slots that nobody shares.
             slots = (10_000 + number, 20_000 + number)
             fresh = pickle.loads(pickle.dumps(value))
-            tier.put(
-                f"some.name.{number}",
-                Entry.of(fresh, begun=2**40 + number, expires=2**50 + number, slots=slots),
-            )
+            entry = Entry.of(fresh, begun=2**40 + number, expires=2**50 + number, slots=slots)
+            tier.put(f"some.name.{number}", entry)
+            for _ in range(3):
+                tier.visit(f"some.name.{number}", entry)
+            fresh = entry = None
         used, _ = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        assert 0.95 < tier.bytes / used < 1.35
+        assert 0.95 < tier.bytes / used < 1.35, value

@@ -19,11 +19,16 @@ def entry(size: int = 100) -> Entry:
     return Entry.of(b"x" * size, begun=0, expires=0, slots=())
 
 
+def of_list(items: int) -> Entry:
+    """Return an entry that grows when it is read often."""
+    return Entry.of([float(item) for item in range(items)], begun=0, expires=0, slots=())
+
+
 def read(tier: L1, name: str) -> Entry | None:
     """Read as callers do: without a lock."""
     found = tier.entries.get(name)
-    if found is not None and found.frequency < 3:
-        found.frequency += 1
+    if found is not None:
+        tier.visit(name, found)
     return found
 
 
@@ -36,6 +41,7 @@ names = st.sampled_from([f"n{number}" for number in range(30)])
 operations = st.lists(
     st.one_of(
         st.tuples(st.just("put"), names, st.integers(0, 12_000)),
+        st.tuples(st.just("put list"), names, st.integers(0, 120)),
         st.tuples(st.just("read"), names, st.just(0)),
         st.tuples(st.just("discard"), names, st.just(0)),
         st.tuples(st.sampled_from(["clear", "fork"]), names, st.just(0)),
@@ -51,8 +57,8 @@ def test_l1_holds_the_last_entry_or_none_within_its_bytes(
 ) -> None:
     tier, model = L1(BOUND), dict[str, Entry]()
     for step, name, size in steps:
-        if step == "put":
-            new = entry(size)
+        if step.startswith("put"):
+            new = entry(size) if step == "put" else of_list(size)
             is_too_large = tier.cost(name, new) > BOUND // 4
             assert tier.put(name, new) is not is_too_large
             model[name] = new
@@ -217,3 +223,35 @@ def test_a_ghost_is_recalled_once_and_within_its_window() -> None:
     assert ghosts.recall(6, window=5)
     assert not ghosts.recall(5, window=5)
     assert not ghosts.recall(106, window=5)
+
+
+def test_what_is_read_often_is_not_unpickled_any_more() -> None:
+    tier, often = L1(BOUND), of_list(100)
+    tier.put("often", often)
+    for _ in range(2):
+        read(tier, "often")
+    before = tier.bytes
+    assert often.pickled is not None
+    read(tier, "often")
+    assert often.pickled is None
+    assert often.load() == [float(item) for item in range(100)]
+    assert tier.bytes == counted(tier) > before
+
+
+def test_what_would_grow_past_a_quarter_of_the_bound_stays_pickled() -> None:
+    tier, often = L1(12_000), of_list(100)
+    assert tier.put("often", often)
+    for _ in range(4):
+        read(tier, "often")
+    assert often.pickled is not None
+    assert tier.bytes == counted(tier)
+
+
+def test_an_entry_that_was_replaced_meanwhile_counts_for_nothing() -> None:
+    tier, old, new = L1(BOUND), of_list(100), of_list(50)
+    tier.put("a", old)
+    tier.put("a", new)
+    for _ in range(4):
+        tier.visit("a", old)
+    assert tier.entries["a"] is new
+    assert tier.bytes == counted(tier)
