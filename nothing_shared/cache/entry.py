@@ -19,6 +19,8 @@ OVERHEAD = 460
 """Bytes of one entry besides its value and slots: itself, its times, and its places in L1."""
 
 SLOT = 40
+MOST_LOOKED_AT = 16 * 1024
+"""Bytes of a pickle past which it is not asked whether something else could do."""
 PICKLED_OVERHEAD = OVERHEAD + sys.getsizeof(b"")
 
 _codes: dict[type[str], int] = {}
@@ -100,9 +102,11 @@ class Entry:
     def look(self) -> Found | None:
         """Say what the entry could hold instead of its pickle; None if it needs that.
 
-        It takes longer than unpickling it a few times: do it once, for what is read often.
+        It takes as long as unpickling it some ten times: do it once, for what is read often.
         """
         self.is_looked_at = True
+        if self.pickled is None or len(self.pickled) > MOST_LOOKED_AT:
+            return None
         value = self.load()
         copy = copier(value)
         if copy is None and not is_immutable(value):

@@ -27,6 +27,8 @@ class L1:
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
         self._most = max_bytes // 4
+        self._most_grown = max_bytes // 8
+        """Bytes that values may take beyond their pickles."""
         self.entries: dict[str, Entry] = {}
         self._lock = threading.Lock()
         self._empty()
@@ -36,6 +38,8 @@ class L1:
         self.bytes = self._small_bytes = 0
         self._small: Queue = OrderedDict()
         self._main: Queue = OrderedDict()
+        self._grown: dict[str, int] = {}
+        self._grown_bytes = 0
         self._share = FIRST_SHARE
         self._has_evicted = False
         self._remember(FIRST_GHOSTS)
@@ -89,20 +93,26 @@ class L1:
         return True
 
     def _settle(self, name: str, entry: Entry) -> None:
-        """Let an entry hold its value instead of a pickle."""
-        found = entry.look()
+        """Let an entry hold its value instead of a pickle, unless others would have to go for that."""
+        if self._grown_bytes >= self._most_grown or self.bytes >= self.max_bytes:
+            return
+        try:
+            found = entry.look()
+        except Exception:  # it can't be unpickled: whoever reads it is told
+            return
         if found is None or not self._acquire():
             return
         try:
             queue = self._small if name in self._small else self._main
             grown = found.size - entry.size
-            if self.entries.get(name) is entry and queue.get(name, 0) + grown <= self._most:
+            room = min(self.max_bytes - self.bytes, self._most_grown - self._grown_bytes)
+            if self.entries.get(name) is entry and name in queue and grown <= room:
                 queue[name] += grown
                 self.bytes += grown
                 self._small_bytes += grown if queue is self._small else 0
+                self._grown[name] = grown
+                self._grown_bytes += grown
                 entry.keep(found)
-                while self.bytes > self.max_bytes:
-                    self._evict()
         finally:
             self._lock.release()
 
@@ -111,7 +121,8 @@ class L1:
         found = self.entries.pop(name, None) is not None
         if self._acquire():
             try:
-                self._unqueue(name)
+                if name not in self.entries:  # nobody has put it again meanwhile
+                    self._unqueue(name)
             finally:
                 self._lock.release()
         return found
@@ -139,12 +150,18 @@ class L1:
         held = self._small.get(name) or self._main.get(name) or 0
         return self.bytes + cost - held <= self.max_bytes
 
+    def _shrink(self, name: str) -> None:
+        """Note that an entry is not here any more, or is another one now."""
+        self._grown_bytes -= self._grown.pop(name, 0)
+
     def _unqueue(self, name: str) -> None:
+        self._shrink(name)
         cost = self._small.pop(name, 0)
         self._small_bytes -= cost
         self.bytes -= cost or self._main.pop(name, 0)
 
     def _insert(self, name: str, entry: Entry, cost: int) -> None:
+        self._shrink(name)
         entries, small = self.entries, self._small
         if name in self._main or (
             self._has_evicted and name not in small and self._was_missed(name)
@@ -158,7 +175,8 @@ class L1:
             small[name] = cost
         old = entries.get(name)
         if old is not None:
-            entry.frequency = old.frequency
+            # Less for a pickle: it is to be looked at, should it be read often.
+            entry.frequency = min(old.frequency, MOST_VISITS if entry.pickled is None else 1)
         entries[name] = entry
         if len(entries) > self._places:
             self._remember(2 * len(entries))
@@ -201,5 +219,6 @@ class L1:
 
     def _forget(self, name: str, cost: int, ghosts: Ghosts) -> None:
         self.entries.pop(name, None)
+        self._shrink(name)
         self.bytes -= cost
         ghosts.add(hash(name) & 0xFFFFFFFF)

@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
 
 from nothing_shared.locks import LockTimeout, MachineLock
 from nothing_shared.thumbnails.entries import Entry
@@ -117,12 +116,10 @@ class Disk:
         """Keep a thumbnail, or a refusal, in the place of what the key had; False if it can't be."""
         old, record = self.find(key), self._record(key)
         try:
-            with self._reserve(self.path(key, entry) if data else record, len(data)) as draft:
-                draft.write(data or entry.encode())
-                with self._lock.held():  # a trim finds the draft, or the file
-                    draft.move()
-                    if data:
-                        write_whole(record, entry.encode(), mode=self.mode)
+            draft = self._reserve(self.path(key, entry) if data else record, len(data))
+            draft.finish(data or entry.encode())
+            if data:
+                write_whole(record, entry.encode(), mode=self.mode)
             if old is not None and old.file not in ("", entry.file):
                 os.unlink(self.path(key, old))
         except (OSError, LockTimeout):
@@ -160,7 +157,7 @@ class Disk:
         return f"{self._prefix}/{key[:2]}/{key}.json"
 
     def _reserve(self, path: str, length: int) -> _Draft:
-        """Make room for a file and its record: a draft of full length, which the next trim counts."""
+        """Make room for a file and its record, which the next trim counts by the draft's name."""
         size = _blocks(length) + BLOCK
         if size > self.max_bytes:
             raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), path)
@@ -169,6 +166,8 @@ class Disk:
             used = self._used()
             if used + size > self.max_bytes:
                 used = self._trim(int((self.max_bytes - size) * LEFT_AFTER_TRIM)).bytes
+            if used + size > self.max_bytes:  # others are about to write it full
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
             self._note_used(used + size)
             return _Draft(path, self.mode, length)
 
@@ -206,12 +205,16 @@ class Disk:
                 continue
             with contextlib.suppress(OSError), os.scandir(f"{self._prefix}/{shelf}") as found:
                 for file in found:
-                    with contextlib.suppress(OSError):
+                    is_draft = file.name.endswith(".new")
+                    key = file.name if is_draft else file.name.partition(".")[0]
+                    try:
                         status = file.stat(follow_symlinks=False)
-                        is_draft = file.name.endswith(".new")
-                        key = file.name if is_draft else file.name.partition(".")[0]
-                        group = groups.setdefault(key, _Group(is_draft))
-                        group.add(file.path, status)
+                        size, used_at = status.st_size, status.st_mtime
+                    except OSError:
+                        size, used_at = 0, self.clock()
+                        if not is_draft:  # else it has moved into place, this moment
+                            continue
+                    groups.setdefault(key, _Group(is_draft)).add(file.path, size, used_at)
         return groups
 
 
@@ -225,10 +228,11 @@ class _Group:
     """What it takes with its record, which is written last."""
     used_at: float = 0.0
 
-    def add(self, path: str, status: os.stat_result) -> None:
+    def add(self, path: str, size: int, used_at: float) -> None:
         self.paths.append(path)
-        self.bytes += _blocks(status.st_size) - (BLOCK if path.endswith(".json") else 0)
-        self.used_at = max(self.used_at, status.st_mtime)
+        self.used_at = max(self.used_at, used_at)
+        to_be = _Draft.length_of(path) if self.is_draft else 0
+        self.bytes += _blocks(max(size, to_be)) - (BLOCK if path.endswith(".json") else 0)
 
     @property
     def is_thumbnail(self) -> bool:
@@ -243,40 +247,40 @@ def _usage(groups: Collection[_Group]) -> Usage:
 
 def write_whole(path: str, data: bytes, *, mode: int = 0o600) -> None:
     """Write a file under a name of its own, then move it into place; make its directory if need be."""
-    with _Draft(path, mode) as draft:
-        draft.write(data)
-        draft.move()
+    _Draft(path, mode).finish(data)
 
 
 class _Draft:
-    """A file under a name of its own, until it is whole."""
+    """A file under a name of its own, which says how long it is to be, until it is whole.
+
+    Were its length set first, a power cut could leave it there in full, of zeros.
+    """
 
     def __init__(self, path: str, mode: int, length: int = 0) -> None:
-        self.path = path
-        self.name = f"{path}.{os.getpid()}-{secrets.token_hex(4)}.new"
+        self._path = path
+        self._name = f"{path}.{os.getpid()}-{secrets.token_hex(4)}.{length}.new"
         try:
-            fd = os.open(self.name, FLAGS, mode)
+            self._fd = os.open(self._name, FLAGS, mode)
         except FileNotFoundError:
             os.makedirs(os.path.dirname(path), mode=_of_directories(mode), exist_ok=True)
-            fd = os.open(self.name, FLAGS, mode)
-        self._file = os.fdopen(fd, "wb")
-        self._file.truncate(length)
+            self._fd = os.open(self._name, FLAGS, mode)
 
-    def __enter__(self) -> Self:
-        return self
+    def finish(self, data: bytes) -> None:
+        """Write, and move into place."""
+        try:
+            with open(self._fd, "wb") as file:
+                file.write(data)
+            os.rename(self._name, self._path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(self._name)
+            raise
 
-    def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(FileNotFoundError):  # it was moved
-            os.unlink(self.name)
-        self._file.close()
-
-    def write(self, data: bytes) -> None:
-        self._file.write(data)
-        self._file.close()
-
-    def move(self) -> None:
-        """Put it into its place."""
-        os.rename(self.name, self.path)
+    @staticmethod
+    def length_of(name: str) -> int:
+        """Return how long a draft is to be; 0 for one of another release."""
+        length = name.removesuffix(".new").rpartition(".")[2]
+        return int(length) if length.isdecimal() else 0
 
 
 def _of_directories(mode: int) -> int:

@@ -29,15 +29,32 @@ def test_nor_are_those_that_are_read_often_and_no_longer_unpickled(
     cache: MachineCache, way: str
 ) -> None:
     begin()
-    cache.set("rows", [{"id": 1, "tags": ["new"]}])
+    cache.set("rows", [{"id": 1, "name": "one", "price": 1.5, "tags": ["new"]}])
     for _ in range(6):
         rows = cache.get("rows") if way == "get" else cache.get_or_set("rows", None)
-        assert rows == [{"id": 1, "tags": ["new"]}]
+        assert rows == [{"id": 1, "name": "one", "price": 1.5, "tags": ["new"]}]
         rows[0]["tags"].append("spoilt")
         rows[0]["id"] = 2
         rows.append("spoilt")
     held = cache._store.l1.entries[cache.make_key("rows")]
     assert held.frequency == 3 and held.pickled is None
+
+
+class Gone:
+    """Can be pickled, and not unpickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return int, ("no number",)
+
+
+def test_what_cannot_be_unpickled_can_be_deleted(cache: MachineCache) -> None:
+    begin()
+    cache.set("gone", Gone())
+    for _ in range(4):
+        with pytest.raises(ValueError, match="no number"):
+            cache.get("gone")
+    cache.set("gone", Gone())
+    assert [cache.delete("gone") for _ in range(2)] == [True, False]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -38,13 +38,25 @@ IMMUTABLE = [
     (1, ("two", frozenset({b"3"}), None)),
 ]
 
+
+def nested(depth: int) -> list[Any]:
+    """Return lists in lists, which unpickling has no trouble with."""
+    value: list[Any] = []
+    for number in range(depth):
+        value = [value, number, "a", "b", "c"]
+    return value
+
+
 COPIED: list[Any] = [
     {},
     [1, 2],
     {("two", b"3")},
     {"a": 1, (2, "b"): (3.5, None), None: Decimal("1.10")},
-    [{"id": 1, "tags": ["new", "cheap"]}, {"id": 2, "tags": []}],
-    {"rows": [[1, 2], [3, {4}]], "n": 2},
+    [
+        {"id": 1, "name": "one", "price": 1.5, "tags": ["new"]},
+        {"id": 2, "name": "two", "price": 2.5},
+    ],
+    {"rows": [[1, 2, 3, 4, 5], [6, 7, 8, 9, {10}]], "a": 1, "b": 2, "c": 3, "d": 4},
 ]
 MUTABLE: list[Any] = [
     *COPIED,
@@ -57,6 +69,8 @@ MUTABLE: list[Any] = [
     OrderedDict(a=1),
     [list(range(300))],
     [[number] for number in range(200)],
+    ["x" * 20_000],
+    nested(100),
 ]
 
 

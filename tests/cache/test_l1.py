@@ -255,3 +255,49 @@ def test_an_entry_that_was_replaced_meanwhile_counts_for_nothing() -> None:
         tier.visit("a", old)
     assert tier.entries["a"] is new
     assert tier.bytes == counted(tier)
+
+
+def test_an_entry_put_while_another_thread_discards_the_old_one_is_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tier, new = L1(BOUND), of_list(100)
+    tier.put("a", of_list(100))
+    acquire = tier._acquire
+
+    def put_first() -> bool:
+        monkeypatch.undo()
+        tier.put("a", new)
+        return acquire()
+
+    monkeypatch.setattr(tier, "_acquire", put_first)
+    tier.discard("a")
+    assert tier.entries["a"] is new
+    for _ in range(4):
+        read(tier, "a")
+    assert tier.bytes == counted(tier)
+
+
+def test_nothing_is_evicted_for_copies_and_they_take_an_eighth_at_most() -> None:
+    tier, pickled = L1(400_000), 0
+    for number in range(300):
+        tier.put(f"n{number}", of_list(50))
+        pickled = tier.bytes
+    for _ in range(4):
+        for number in range(300):
+            assert read(tier, f"n{number}") is not None
+    assert pickled < tier.bytes == counted(tier) <= pickled + 50_000
+    for number in range(300):
+        tier.discard(f"n{number}")
+    tier.put("after", of_list(50))
+    for _ in range(3):
+        read(tier, "after")
+    assert tier.entries["after"].pickled is None, "what is gone takes nothing"
+
+
+def test_what_is_replaced_again_and_again_is_copied_too() -> None:
+    tier = L1(BOUND)
+    for _ in range(3):
+        tier.put("hot", of_list(50))
+        for _ in range(4):
+            read(tier, "hot")
+        assert tier.entries["hot"].pickled is None
