@@ -12,6 +12,8 @@ __all__ = ["L1"]
 
 PATIENCE = 1.0
 FIRST_GHOSTS = 1024
+LONG = 10**9
+"""Nanoseconds between replacements that make it worth to ask again whether a value can be copied."""
 
 Queue = OrderedDict[str, int]
 """Names with what they cost, oldest first."""
@@ -40,6 +42,8 @@ class L1:
         self._main: Queue = OrderedDict()
         self._grown: dict[str, int] = {}
         self._grown_bytes = 0
+        self._too_little = 0
+        """Room in which the last value had no place: the next one is not even looked at."""
         self._share = FIRST_SHARE
         self._has_evicted = False
         self._remember(FIRST_GHOSTS)
@@ -94,7 +98,7 @@ class L1:
 
     def _settle(self, name: str, entry: Entry) -> None:
         """Let an entry hold its value instead of a pickle, unless others would have to go for that."""
-        if self._grown_bytes >= self._most_grown or self.bytes >= self.max_bytes:
+        if self._room() <= self._too_little:
             return
         try:
             found = entry.look()
@@ -104,9 +108,10 @@ class L1:
             return
         try:
             queue = self._small if name in self._small else self._main
-            grown = found.size - entry.size
-            room = min(self.max_bytes - self.bytes, self._most_grown - self._grown_bytes)
-            if self.entries.get(name) is entry and name in queue and grown <= room:
+            grown, room = found.size - entry.size, self._room()
+            if grown > room:
+                self._too_little = max(self._too_little, room)
+            elif self.entries.get(name) is entry and name in queue and entry.pickled is not None:
                 queue[name] += grown
                 self.bytes += grown
                 self._small_bytes += grown if queue is self._small else 0
@@ -115,6 +120,10 @@ class L1:
                 entry.keep(found)
         finally:
             self._lock.release()
+
+    def _room(self) -> int:
+        """Return the bytes by which values may grow."""
+        return min(self.max_bytes - self.bytes, self._most_grown - self._grown_bytes)
 
     def discard(self, name: str) -> bool:
         """Remove an entry; False if there is none."""
@@ -152,7 +161,9 @@ class L1:
 
     def _shrink(self, name: str) -> None:
         """Note that an entry is not here any more, or is another one now."""
-        self._grown_bytes -= self._grown.pop(name, 0)
+        if name in self._grown:
+            self._grown_bytes -= self._grown.pop(name)
+            self._too_little = 0
 
     def _unqueue(self, name: str) -> None:
         self._shrink(name)
@@ -175,8 +186,9 @@ class L1:
             small[name] = cost
         old = entries.get(name)
         if old is not None:
-            # Less for a pickle: it is to be looked at, should it be read often.
-            entry.frequency = min(old.frequency, MOST_VISITS if entry.pickled is None else 1)
+            entry.frequency = old.frequency
+            if entry.begun - old.begun > LONG:  # to be looked at once more, should it be read often
+                entry.frequency = min(old.frequency, 1)
         entries[name] = entry
         if len(entries) > self._places:
             self._remember(2 * len(entries))

@@ -114,16 +114,18 @@ class Disk:
 
     def put(self, key: str, entry: Entry, data: bytes = b"") -> bool:
         """Keep a thumbnail, or a refusal, in the place of what the key had; False if it can't be."""
-        old, record = self.find(key), self._record(key)
+        old, record = self.find(key), entry.encode()
         try:
-            draft = self._reserve(self.path(key, entry) if data else record, len(data))
-            draft.finish(data or entry.encode())
             if data:
-                write_whole(record, entry.encode(), mode=self.mode)
-            if old is not None and old.file not in ("", entry.file):
-                os.unlink(self.path(key, old))
+                self._reserve(self.path(key, entry), len(data)).finish(data)
+                write_whole(self._record(key), record, mode=self.mode)
+            else:
+                self._reserve(self._record(key), len(record)).finish(record)
         except (OSError, LockTimeout):
             return False
+        if old is not None and old.file not in ("", entry.file):
+            with contextlib.suppress(OSError):
+                os.unlink(self.path(key, old))
         return True
 
     def renew(self, key: str, entry: Entry) -> None:
@@ -211,9 +213,9 @@ class Disk:
                         status = file.stat(follow_symlinks=False)
                         size, used_at = status.st_size, status.st_mtime
                     except OSError:
-                        size, used_at = 0, self.clock()
-                        if not is_draft:  # else it has moved into place, this moment
+                        if not is_draft:
                             continue
+                        size, used_at = 0, self.clock()  # it has moved into place, this moment
                     groups.setdefault(key, _Group(is_draft)).add(file.path, size, used_at)
         return groups
 
@@ -231,8 +233,12 @@ class _Group:
     def add(self, path: str, size: int, used_at: float) -> None:
         self.paths.append(path)
         self.used_at = max(self.used_at, used_at)
-        to_be = _Draft.length_of(path) if self.is_draft else 0
-        self.bytes += _blocks(max(size, to_be)) - (BLOCK if path.endswith(".json") else 0)
+        told = path.removesuffix(".new").rpartition(".")[2]
+        to_be = int(told) if self.is_draft and told.isdecimal() else 0
+        if self.is_draft and ".json." in path and not to_be:  # it is counted with its thumbnail
+            self.bytes = 0
+        else:
+            self.bytes += _blocks(max(size, to_be)) - (BLOCK if path.endswith(".json") else 0)
 
     @property
     def is_thumbnail(self) -> bool:
@@ -275,12 +281,6 @@ class _Draft:
             with contextlib.suppress(OSError):
                 os.unlink(self._name)
             raise
-
-    @staticmethod
-    def length_of(name: str) -> int:
-        """Return how long a draft is to be; 0 for one of another release."""
-        length = name.removesuffix(".new").rpartition(".")[2]
-        return int(length) if length.isdecimal() else 0
 
 
 def _of_directories(mode: int) -> int:

@@ -294,10 +294,27 @@ def test_nothing_is_evicted_for_copies_and_they_take_an_eighth_at_most() -> None
     assert tier.entries["after"].pickled is None, "what is gone takes nothing"
 
 
-def test_what_is_replaced_again_and_again_is_copied_too() -> None:
+@pytest.mark.parametrize(("seconds", "is_copied"), [(2.0, True), (0.1, False)])
+def test_what_replaces_a_copied_value_is_copied_unless_it_is_soon_replaced_again(
+    seconds: float, is_copied: bool
+) -> None:
     tier = L1(BOUND)
-    for _ in range(3):
-        tier.put("hot", of_list(50))
+    for number in range(3):
+        new = of_list(50)
+        new.begun = int(number * seconds * 1e9)
+        tier.put("hot", new)
         for _ in range(4):
             read(tier, "hot")
-        assert tier.entries["hot"].pickled is None
+    assert (tier.entries["hot"].pickled is None) is is_copied
+
+
+def test_where_there_is_no_room_for_copies_nobody_looks_for_them() -> None:
+    tier = L1(400_000)
+    for number in range(300):
+        tier.put(f"n{number}", of_list(50))
+        for _ in range(3):
+            read(tier, f"n{number}")
+    looked_at = [entry.is_looked_at for entry in tier.entries.values()]
+    settled = [entry.pickled is None for entry in tier.entries.values()]
+    assert sum(settled) > 20
+    assert sum(looked_at) == sum(settled) + 1
