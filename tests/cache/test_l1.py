@@ -238,7 +238,7 @@ def test_what_is_read_often_is_not_unpickled_any_more() -> None:
     assert tier.bytes == counted(tier) > before
 
 
-def test_what_would_grow_past_a_quarter_of_the_bound_stays_pickled() -> None:
+def test_what_would_grow_by_more_than_an_eighth_of_the_bound_stays_pickled() -> None:
     tier, often = L1(12_000), of_list(100)
     assert tier.put("often", often)
     for _ in range(4):
