@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from pickle import loads
 from typing import Any, cast
 
 from django.apps import apps
@@ -93,9 +92,9 @@ class MachineCache(AsyncTwins, Named):
                         scope.fold()
                     if entry.frequency < 3 and held is not None:
                         self._store.l1.visit(name, entry)
-                    pickled = entry.pickled
-                    if pickled is not None:
-                        return loads(pickled)
+                    packed = entry.packed
+                    if packed is not None:
+                        return entry.unpack(packed)
                     return entry.value if entry.copy is None else entry.copy()
         return self._get(name, default)
 

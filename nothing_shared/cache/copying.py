@@ -1,4 +1,4 @@
-"""What need not be unpickled at every hit: values that nobody can change, or that are quickly copied."""
+"""What need not be made of bytes at every hit: what nobody can change, or what is quickly copied."""
 
 from __future__ import annotations
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import struct
 import sys
 from collections.abc import Callable
-from pickle import HIGHEST_PROTOCOL, dumps, loads
 from typing import Any, NamedTuple
 
 from nothing_shared.cache.copying import IMMUTABLE, bytes_of, copier, is_immutable
+from nothing_shared.cache.packing import Unpack, pack, unpack_plain, unpickle
 
 __all__ = ["MOST_VISITS", "Entry", "decode", "encode", "register_text"]
 
@@ -20,8 +20,8 @@ OVERHEAD = 460
 
 SLOT = 40
 MOST_LOOKED_AT = 16 * 1024
-"""Bytes of a pickle past which it is not asked whether something else could do."""
-PICKLED_OVERHEAD = OVERHEAD + sys.getsizeof(b"")
+"""Bytes of what is packed past which it is not asked whether something else could do."""
+PACKED_OVERHEAD = OVERHEAD + sys.getsizeof(b"")
 
 _codes: dict[type[str], int] = {}
 _texts: dict[int, type[str]] = {}
@@ -40,7 +40,7 @@ def register_text(cls: type[str], *, code: int) -> None:
 
 
 class Found(NamedTuple):
-    """What an entry can hold instead of a pickle."""
+    """What an entry can hold instead of bytes."""
 
     value: object
     copy: Callable[[], Any] | None
@@ -50,62 +50,66 @@ class Found(NamedTuple):
 class Entry:
     """A value that is as good as its source while no slot has changed since ``begun``.
 
-    A mutable value is kept as ``pickled`` and unpickled afresh at every hit; where that is possible, and
-    somebody asks for it, ``copy`` makes one of ``value`` instead. An immutable one is ``value``, handed
-    out as it is. Times are boot-time nanoseconds, ``slots`` places in the change table. Readers count
-    ``frequency`` up to ``MOST_VISITS`` without a lock. ``size`` is what the entry costs in L1, in bytes,
-    without its name.
+    A mutable value is kept as bytes, ``packed``, of which ``unpack`` makes a new one at every hit; where
+    that is possible, and somebody asks for it, ``copy`` makes one of ``value`` instead. An immutable one
+    is ``value``, handed out as it is. Times are boot-time nanoseconds, ``slots`` places in the change
+    table. Readers count ``frequency`` up to ``MOST_VISITS`` without a lock. ``size`` is what the entry
+    costs in L1, in bytes, without its name.
     """
 
     __slots__ = (
-        "begun", "copy", "expires", "frequency", "is_looked_at", "pickled", "size", "slots", "value",
+        "begun", "copy", "expires", "frequency", "is_looked_at", "packed", "size", "slots", "unpack",
+        "value",
     )  # fmt: skip
 
     def __init__(
         self,
         value: object,
-        pickled: bytes | None,
+        packed: bytes | None,
         begun: int,
         expires: int,
         slots: tuple[int, ...],
+        unpack: Unpack = unpickle,
     ) -> None:
         self.value = value
-        self.pickled = pickled
+        self.packed = packed
+        self.unpack = unpack
         self.begun = begun
         self.expires = expires
         self.slots = slots
         self.frequency = 0
         self.copy: Callable[[], Any] | None = None
         self.is_looked_at = False
-        if pickled is None:
+        if packed is None:
             self.size = OVERHEAD + SLOT * len(slots) + bytes_of(value)
         else:
-            self.size = PICKLED_OVERHEAD + SLOT * len(slots) + len(pickled)
+            self.size = PACKED_OVERHEAD + SLOT * len(slots) + len(packed)
 
     @classmethod
     def of(cls, value: object, *, begun: int, expires: int, slots: tuple[int, ...]) -> Entry:
         """Make an entry of a value; raise what ``pickle`` raises if it can't be pickled."""
         if is_immutable(value):
             return cls(value, None, begun, expires, slots)
-        return cls(None, dumps(value, HIGHEST_PROTOCOL), begun, expires, slots)
+        packed, unpack = pack(value)
+        return cls(None, packed, begun, expires, slots, unpack)
 
     def load(self) -> object:
         """Return the value, no other caller's if it is mutable; raise what unpickling raises."""
-        pickled = self.pickled
-        if pickled is None:
+        packed = self.packed
+        if packed is None:
             return self.value if self.copy is None else self.copy()
-        value = loads(pickled)
+        value = self.unpack(packed)
         if type(value) in IMMUTABLE:
             self.keep(Found(value, None, self.size))
         return value
 
     def look(self) -> Found | None:
-        """Say what the entry could hold instead of its pickle; None if it needs that.
+        """Say what the entry could hold instead of bytes; None if it needs them.
 
-        It takes as long as unpickling it some ten times: do it once, for what is read often.
+        It takes as long as unpacking it some ten times: do it once, for what is read often.
         """
         self.is_looked_at = True
-        if self.pickled is None or len(self.pickled) > MOST_LOOKED_AT:
+        if self.packed is None or len(self.packed) > MOST_LOOKED_AT:
             return None
         value = self.load()
         copy = copier(value)
@@ -114,10 +118,10 @@ class Entry:
         return Found(value, copy, OVERHEAD + SLOT * len(self.slots) + bytes_of(value))
 
     def keep(self, found: Found) -> None:
-        """Do without the pickle."""
-        # In this order: another thread that sees no pickle must find the rest.
+        """Do without the bytes."""
+        # In this order: another thread that sees no bytes must find the rest.
         self.value, self.copy, self.size = found
-        self.pickled = None
+        self.packed = None
 
     def depend(self, slots: tuple[int, ...]) -> None:
         """Give an entry that nobody else has seen the slots on which it depends."""
@@ -126,7 +130,7 @@ class Entry:
 
 
 VERSION = 0xA1
-PICKLE, STR, BYTES = 0, 1, 2
+PICKLE, STR, BYTES, PLAIN = range(4)
 _HEADER = struct.Struct("<BBHIQQQ")
 """Version, kind, number of slots, bytes of payload, table id, begun, expires."""
 _HEADER_BYTES, _unpack = _HEADER.size, _HEADER.unpack_from
@@ -157,21 +161,21 @@ def encode(entry: Entry, table_id: int) -> bytes:
 
 
 def _payload(entry: Entry) -> tuple[int, bytes]:
-    pickled = entry.pickled
-    if pickled is not None:
-        return PICKLE, pickled
-    value = entry.value
-    if isinstance(value, bytes):
-        return BYTES, value
-    if isinstance(value, str):
-        return _codes.get(type(value), STR), value.encode("utf-8", "surrogatepass")
-    return PICKLE, dumps(value, HIGHEST_PROTOCOL)
+    packed, unpack = entry.packed, entry.unpack
+    if packed is None:
+        value = entry.value
+        if isinstance(value, bytes):
+            return BYTES, value
+        if isinstance(value, str):
+            return _codes.get(type(value), STR), value.encode("utf-8", "surrogatepass")
+        packed, unpack = pack(value)
+    return PICKLE if unpack is unpickle else PLAIN, packed
 
 
 def decode(record: bytes, table_id: int) -> Entry | None:
     """Read a record; None if it belongs to another table or release, or is no whole record.
 
-    Nothing is unpickled here: that is for the hit, and a value that can't be is its miss.
+    Nothing is unpacked here: that is for the hit, and a value that can't be is its miss.
     """
     try:
         version, kind, count, length, table, begun, expires = _unpack(record)
@@ -181,6 +185,8 @@ def decode(record: bytes, table_id: int) -> Entry | None:
         slots = _slots[count].unpack_from(record, _HEADER_BYTES)
         if kind == PICKLE:
             return Entry(None, record[start:], begun, expires, slots)
+        if kind == PLAIN:
+            return Entry(None, record[start:], begun, expires, slots, unpack_plain)
         value = _value(kind, record, start)
     except (struct.error, UnicodeDecodeError, KeyError):
         return None

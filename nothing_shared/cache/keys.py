@@ -39,8 +39,8 @@ class Named(BaseCache):
             super().__setattr__("_head", self._plain_head())
 
     def _plain_head(self) -> str | None:
-        made = self.__dict__
-        if made.get("key_func") is not default_key_func or "version" not in made:
+        # Not by __dict__: Python reads the attributes of objects whose dictionary nobody asked for faster.
+        if getattr(self, "key_func", None) is not default_key_func or not hasattr(self, "version"):
             return None
         return f"{self.key_prefix}:{self.version}:"
 

@@ -30,7 +30,7 @@ class L1:
         self.max_bytes = max_bytes
         self._most = max_bytes // 4
         self._most_grown = max_bytes // 8
-        """Bytes that values may take beyond their pickles."""
+        """Bytes that values may take beyond what is packed."""
         self.entries: dict[str, Entry] = {}
         self._lock = threading.Lock()
         self._empty()
@@ -89,20 +89,20 @@ class L1:
         return True
 
     def visit(self, name: str, entry: Entry) -> bool:
-        """Count a read; what is read often need not be unpickled any more. True: it is here."""
+        """Count a read; what is read often need not be unpacked any more. True: it is here."""
         if entry.frequency < MOST_VISITS:
             entry.frequency += 1
-            if entry.frequency == MOST_VISITS and entry.pickled and not entry.is_looked_at:
+            if entry.frequency == MOST_VISITS and entry.packed and not entry.is_looked_at:
                 self._settle(name, entry)
         return True
 
     def _settle(self, name: str, entry: Entry) -> None:
-        """Let an entry hold its value instead of a pickle, unless others would have to go for that."""
+        """Let an entry hold its value instead of bytes, unless others would have to go for that."""
         if self._room() <= self._too_little:
             return
         try:
             found = entry.look()
-        except Exception:  # it can't be unpickled: whoever reads it is told
+        except Exception:  # it can't be unpacked: whoever reads it is told
             return
         if found is None or not self._acquire():
             return
@@ -111,7 +111,7 @@ class L1:
             grown, room = found.size - entry.size, self._room()
             if grown > room:
                 self._too_little = max(self._too_little, room)
-            elif self.entries.get(name) is entry and name in queue and entry.pickled is not None:
+            elif self.entries.get(name) is entry and name in queue and entry.packed is not None:
                 queue[name] += grown
                 self.bytes += grown
                 self._small_bytes += grown if queue is self._small else 0

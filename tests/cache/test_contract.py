@@ -37,7 +37,7 @@ def test_nor_are_those_that_are_read_often_and_no_longer_unpickled(
         rows[0]["id"] = 2
         rows.append("spoilt")
     held = cache._store.l1.entries[cache.make_key("rows")]
-    assert held.frequency == 3 and held.pickled is None
+    assert held.frequency == 3 and held.packed is None
 
 
 class Gone:

@@ -131,9 +131,9 @@ def test_of_a_mutable_value_everybody_gets_their_own(value: object) -> None:
 @pytest.mark.parametrize("value", COPIED, ids=repr)
 def test_a_small_collection_can_be_copied(value: Any) -> None:
     for entry in (make(value), through_l2(make(value))):
-        assert entry.pickled is not None
+        assert entry.packed is not None
         settle(entry)
-        assert entry.pickled is None
+        assert entry.packed is None
         first = entry.load()
         spoil(first)
         assert entry.load() == value and type(entry.load()) is type(value)

@@ -231,9 +231,9 @@ def test_what_is_read_often_is_not_unpickled_any_more() -> None:
     for _ in range(2):
         read(tier, "often")
     before = tier.bytes
-    assert often.pickled is not None
+    assert often.packed is not None
     read(tier, "often")
-    assert often.pickled is None
+    assert often.packed is None
     assert often.load() == [float(item) for item in range(100)]
     assert tier.bytes == counted(tier) > before
 
@@ -243,7 +243,7 @@ def test_what_would_grow_by_more_than_an_eighth_of_the_bound_stays_pickled() -> 
     assert tier.put("often", often)
     for _ in range(4):
         read(tier, "often")
-    assert often.pickled is not None
+    assert often.packed is not None
     assert tier.bytes == counted(tier)
 
 
@@ -291,7 +291,7 @@ def test_nothing_is_evicted_for_copies_and_they_take_an_eighth_at_most() -> None
     tier.put("after", of_list(50))
     for _ in range(3):
         read(tier, "after")
-    assert tier.entries["after"].pickled is None, "what is gone takes nothing"
+    assert tier.entries["after"].packed is None, "what is gone takes nothing"
 
 
 @pytest.mark.parametrize(("seconds", "is_copied"), [(2.0, True), (0.1, False)])
@@ -305,7 +305,7 @@ def test_what_replaces_a_copied_value_is_copied_unless_it_is_soon_replaced_again
         tier.put("hot", new)
         for _ in range(4):
             read(tier, "hot")
-    assert (tier.entries["hot"].pickled is None) is is_copied
+    assert (tier.entries["hot"].packed is None) is is_copied
 
 
 def test_where_there_is_no_room_for_copies_nobody_looks_for_them() -> None:
@@ -315,6 +315,6 @@ def test_where_there_is_no_room_for_copies_nobody_looks_for_them() -> None:
         for _ in range(3):
             read(tier, f"n{number}")
     looked_at = [entry.is_looked_at for entry in tier.entries.values()]
-    settled = [entry.pickled is None for entry in tier.entries.values()]
+    settled = [entry.packed is None for entry in tier.entries.values()]
     assert sum(settled) > 20
     assert sum(looked_at) == sum(settled) + 1
