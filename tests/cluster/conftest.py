@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -7,6 +8,9 @@ import pytest
 
 from tests.cluster.harness import Cluster
 from tests.cluster.zygote import Zygote
+from tests.servers import NATSServer, RedisServer, nats, redis
+
+BROKERS = {"redis.RedisBus": redis, "nats.NatsBus": nats}
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +34,19 @@ def make_cluster(tmp_path: Path, zygote: Zygote) -> Iterator[Callable[..., Clust
     yield make
     for cluster in made:
         cluster.close()
+
+
+@pytest.fixture(params=BROKERS)
+def broker(request: pytest.FixtureRequest) -> Iterator[RedisServer | NATSServer]:
+    with BROKERS[request.param]() as running:
+        yield running
+
+
+@pytest.fixture
+def bus(request: pytest.FixtureRequest, broker: RedisServer | NATSServer) -> str:
+    """What a cluster's nodes have to know of the broker: its CLUSTER_BUS."""
+    path = "nothing_shared.bus.backends." + request.node.callspec.params["broker"]
+    return json.dumps({"BACKEND": path, "LOCATION": broker.url})
 
 
 @pytest.fixture

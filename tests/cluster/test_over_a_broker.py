@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from time import monotonic
 
 import pytest
 
 from tests.cluster.harness import Cluster, WorkerProcess
-from tests.servers import NATSServer, RedisServer, nats, redis
+from tests.servers import NATSServer, RedisServer
 from tests.wait import wait_until
 
 pytestmark = pytest.mark.slow
 
 LEASE = 1.0
-BACKENDS = {"redis.RedisBus": redis, "nats.NatsBus": nats}
-
-
-@pytest.fixture(params=BACKENDS)
-def server(request: pytest.FixtureRequest) -> Iterator[RedisServer | NATSServer]:
-    with BACKENDS[request.param]() as running:
-        yield running
 
 
 @pytest.fixture
-def cluster(
-    request: pytest.FixtureRequest,
-    server: RedisServer | NATSServer,
-    make_cluster: Callable[..., Cluster],
-) -> Cluster:
-    path = "nothing_shared.bus.backends." + request.node.callspec.params["server"]
-    bus = json.dumps({"BACKEND": path, "LOCATION": server.url})
+def cluster(make_cluster: Callable[..., Cluster], bus: str) -> Cluster:
     return make_cluster(CLUSTER_LEASE=str(LEASE), CLUSTER_BUS=bus)
 
 
@@ -55,16 +41,16 @@ def test_what_one_node_sells_the_other_forgets_and_nothing_else(cluster: Cluster
 
 
 def test_without_the_broker_answers_are_true_and_soon_after_it_is_back_they_are_cached(
-    cluster: Cluster, server: RedisServer | NATSServer
+    cluster: Cluster, broker: RedisServer | NATSServer
 ) -> None:
     north, south = cluster.worker("a"), cluster.worker("b")
     hits(north, south, pk=1, sold=0)
-    server.stop()
+    broker.stop()
     assert north("sell(1)") == 1, "nobody waits for the broker"
     wait_until(lambda: south("sold(1)") == 1, 6 * LEASE, what="the lease lapses")
     assert north("sell(1)") == 2
     assert south("sold(1)") == 2
-    server.start()
+    broker.start()
     began = monotonic()
     hits(north, south, pk=1, sold=2)
     print(f"cached again {monotonic() - began:.2f} s after the broker was back")

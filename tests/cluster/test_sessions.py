@@ -11,6 +11,7 @@ import pytest
 
 from tests.cluster.harness import Cluster, WorkerProcess
 from tests.cluster.zygote import Zygote
+from tests.servers import NATSServer, RedisServer
 from tests.wait import wait_until
 
 pytestmark = pytest.mark.slow
@@ -151,6 +152,30 @@ def test_a_sign_out_is_known_with_the_bus_down(make_site: Callable[..., Cluster]
     assert sum("revocation" in query for query in queries) == 1, "one indexed query"
     sign_out(here, cookies)
     assert who(there, cookies) == ""
+
+
+def test_a_sign_out_travels_over_a_broker_and_is_known_without_it(
+    make_site: Callable[..., Cluster], broker: RedisServer | NATSServer, bus: str
+) -> None:
+    lease = 1.0
+    site = make_site(CLUSTER_LEASE=str(lease), CLUSTER_BUS=bus)
+    here, there = worker_of(site, "a"), worker_of(site, "b")
+    for worker in (here, there):
+        wait_until(partial(worker, "process.current().table.leased()"), 20)
+    heard, unheard, third = (sign_in(here) for _ in range(3))
+    assert {who(there, each) for each in (heard, unheard, third)} == {"ada"}
+    sign_out(here, heard)
+    wait_until(partial(is_out, there, heard))
+    assert there(f"asked({heard!r})") == ["", []], "it was told, and did not ask"
+    assert there(f"asked({unheard!r})") == ["ada", []]
+    broker.stop()
+    sign_out(here, unheard)
+    wait_until(partial(is_out, there, unheard), 6 * lease, what="the lease lapses")
+    broker.start()
+    wait_until(partial(there, "process.current().table.leased()"), 20)
+    assert [is_out(there, each) for each in (heard, unheard, third)] == [True, True, False]
+    sign_out(here, third)
+    wait_until(partial(is_out, there, third))
 
 
 @pytest.mark.parametrize(("choice", "name"), [("trust", "ada"), ("deny", "")])
