@@ -39,7 +39,9 @@ class Named(BaseCache):
             super().__setattr__("_head", self._plain_head())
 
     def _plain_head(self) -> str | None:
-        # Not by __dict__: Python reads the attributes of objects whose dictionary nobody asked for faster.
+        # Not by __dict__: Python is faster with objects whose dictionary nobody has asked for.
+        if any(hasattr(type(self), part) for part in ("key_func", "key_prefix", "version")):
+            return None  # a property may change its mind
         if getattr(self, "key_func", None) is not default_key_func or not hasattr(self, "version"):
             return None
         return f"{self.key_prefix}:{self.version}:"

@@ -1,9 +1,8 @@
-"""How a value that can change is held in bytes: as MessagePack where that loses nothing, else pickled."""
+"""How a value that can change is held in bytes: pickled, or as MessagePack, which is read faster."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from gc import get_referents
 from pickle import HIGHEST_PROTOCOL, dumps, loads
 from typing import Any
 
@@ -13,15 +12,13 @@ __all__ = ["Unpack", "pack", "unpack_plain", "unpickle"]
 
 Unpack = Callable[[bytes], Any]
 
-MOST_ITEMS = 1024
-"""A value of more items, nested ones included, is pickled: it isn't worth a longer look."""
+MOST_PICKLED = 8 * 1024
+"""Bytes of a pickle past which nothing else is tried."""
 
 DEEPEST = 8
-"""Deeper ones, too: unpickling needs no stack, however deep it is called."""
+"""Lists in lists of which MessagePack is made: it needs stack to read them, and pickle none."""
 
-_SCALARS = {type(None), bool, int, float, str, bytes}
-_CONTAINERS = {dict, list}
-_PLAIN = _SCALARS | _CONTAINERS
+CONTAINERS = {dict, list}
 
 _encode = Encoder().encode
 unpack_plain: Unpack = Decoder().decode
@@ -30,33 +27,41 @@ unpickle: Unpack = loads
 
 def pack(value: object) -> tuple[bytes, Unpack]:
     """Return a value in bytes, and what makes a new one of them; raise what pickling raises."""
-    if _is_plain(value):
-        try:
-            return _encode(value), unpack_plain
-        except (OverflowError, UnicodeEncodeError):  # integers past 64 bits, lone surrogates
-            pass
-    return dumps(value, HIGHEST_PROTOCOL), unpickle
+    pickled = dumps(value, HIGHEST_PROTOCOL)
+    if type(value) in CONTAINERS and len(pickled) <= MOST_PICKLED:
+        plain = _plain(value, pickled)
+        if plain is not None:
+            return plain, unpack_plain
+    return pickled, unpickle
 
 
-def _is_plain(value: object) -> bool:
-    """Say whether MessagePack gives back just this: the same types, and nothing in two places."""
-    if type(value) not in _CONTAINERS:
-        return False
-    containers, number, left = [value], 1, MOST_ITEMS
-    known = {id(value)}
+def _plain(value: object, pickled: bytes) -> bytes | None:
+    """Return MessagePack for a value; None where that would be longer, or give back anything else.
+
+    What it gives back is pickled in turn, and must come to the same bytes: so neither a type nor what
+    is in two places is lost, and whatever another thread does to the value meanwhile is found out.
+    """
+    try:
+        packed = _encode(value)
+        if len(packed) > len(pickled):  # what repeats is pickled once, and read once
+            return None
+        made = unpack_plain(packed)
+        if dumps(made, HIGHEST_PROTOCOL) != pickled or _is_deep(made):
+            return None
+    except Exception:  # whatever it is that can't be written so, a pickle is at hand
+        return None
+    return bytes(memoryview(packed))  # the encoder's own bytes hold room that they don't tell of
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
     for _ in range(DEEPEST):
-        # All members of all containers of a level: at least the values of a dict, whose keys may be
-        # left out where all are strings and of no subclass.
-        members = get_referents(*containers)
-        left -= len(members)
-        kinds = set(map(type, members))
-        if left < 0 or not kinds <= _PLAIN:
+        level = [
+            member
+            for each in level
+            for member in (each.values() if type(each) is dict else each)
+            if type(member) in CONTAINERS
+        ]
+        if not level:
             return False
-        if kinds <= _SCALARS:
-            return True
-        containers = [each for each in members if type(each) in _CONTAINERS]
-        known.update(map(id, containers))
-        number += len(containers)
-        if len(known) != number:
-            return False
-    return False
+    return True

@@ -40,6 +40,29 @@ def test_nor_are_those_that_are_read_often_and_no_longer_unpickled(
     assert held.frequency == 3 and held.packed is None
 
 
+class Tenanted(MachineCache):
+    """Says anew for every call what its names begin with."""
+
+    tenant = 1
+
+    @property
+    def version(self) -> int:
+        return self.tenant
+
+    @version.setter
+    def version(self, value: int) -> None:
+        pass
+
+
+def test_a_version_that_is_a_property_is_asked_for_every_name(cache: MachineCache) -> None:
+    tenanted = Tenanted("tenants", {})
+    tenanted.set("k", "the first one's")
+    tenanted.tenant = 2
+    assert tenanted.get("k") is None
+    tenanted.tenant = 1
+    assert tenanted.get("k") == "the first one's"
+
+
 class Gone:
     """Can be pickled, and not unpickled."""
 

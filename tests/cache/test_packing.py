@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import datetime as dt
 import math
 import pickle
 import struct
+import tracemalloc
 from collections import OrderedDict
 from decimal import Decimal
 from enum import IntEnum
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
@@ -27,22 +30,29 @@ class Point(NamedTuple):
     x: int
 
 
+class Whole(int):
+    pass
+
+
 def nested(depth: int) -> list[Any]:
     value: list[Any] = []
     for _ in range(depth - 1):
-        value = [value]
+        value = [value, 1.5]
     return value
 
 
 SHARED: list[int] = []
+REPEATED = "as long a text as one may find in many rows"
+BYTES_OF_NAN = b"\1" * 6 + b"\xf8\x7f"
+
 PLAIN: list[Any] = [
     {},
     [],
-    {"a": None, "b": True, "c": 2**64 - 1, "d": -(2**63), "e": 1.0, "f": "ü", "g": b"\xff"},
-    {1: "one", None: "none", 2.5: 0, b"x": 1, "1": 2},
-    [{"id": 1, "tags": ["new", []]}, {"id": 2, "tags": []}],
+    {"a": None, "b": True, "c": 2**63 - 1, "d": -(2**63), "e": 1.0, "f": "ü", "g": b"\xff"},
+    {1: "one", None: "none", 2.5: 0, b"xy": 1, "1": 2, (1, "2"): 3},
+    {"id": 7, "title": "A concert", "tags": ["new", []], "venue": {"name": "Hall", "seats": 120}},
     nested(packing.DEEPEST),
-    [0] * packing.MOST_ITEMS,
+    [0] * 1000,
 ]
 NOT_PLAIN: list[Any] = [
     {"a": 2**64},
@@ -50,11 +60,11 @@ NOT_PLAIN: list[Any] = [
     ["\ud800"],
     {"\ud800": 1},
     [(1, 2)],
-    {(1, 2): 3},
     [Text("x")],
     {Text("x"): 1},
     {Seat.FRONT: 1},
     [Seat.FRONT],
+    [Whole(3)],
     [Point(1)],
     [bytearray(b"x")],
     [{1}],
@@ -63,80 +73,108 @@ NOT_PLAIN: list[Any] = [
     [OrderedDict(a=1)],
     [Decimal(1)],
     [1j],
+    [dt.date(2026, 11, 28)],
     [SHARED, SHARED],
     {"a": SHARED, "b": [SHARED]},
     [SHARED, [[SHARED]]],
     nested(packing.DEEPEST + 1),
-    [0] * (packing.MOST_ITEMS + 1),
-    [[0] * packing.MOST_ITEMS],
+    [REPEATED] * 3,
+    [{"title": REPEATED, "id": number} for number in range(3)],
+    ["x" * packing.MOST_PICKLED],
+    vars(SimpleNamespace(size=(3, 4))),
     bytearray(b"x"),
 ]
 
 
-def types_of(value: Any) -> Any:
-    """Return a value with the type of all that is in it, in its order."""
+def exactly(value: Any) -> Any:
+    """Return a value with the type of all that is in it, in its order, and every bit of it."""
     if isinstance(value, dict):
-        return type(value), [(types_of(key), types_of(each)) for key, each in value.items()]
+        return type(value), [(exactly(key), exactly(each)) for key, each in value.items()]
     if isinstance(value, (list, tuple)):
-        return type(value), [types_of(each) for each in value]
-    return type(value), value
+        return type(value), [exactly(each) for each in value]
+    return type(value), struct.pack("<d", value) if isinstance(value, float) else value
 
 
 def short(value: object) -> str:
     return ascii(value)[:50]
 
 
+def unpacked(value: object) -> Any:
+    packed, unpack = pack(value)
+    return unpack(packed)
+
+
 @pytest.mark.parametrize("value", PLAIN, ids=short)
 def test_a_plain_value_is_not_pickled(value: Any) -> None:
     packed, unpack = pack(value)
     assert unpack is unpack_plain
-    assert types_of(unpack(packed)) == types_of(value)
-    assert unpack(packed) is not unpack(packed)
+    assert exactly(unpack(packed)) == exactly(value)
+    assert len(packed) <= len(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
 
 
 @pytest.mark.parametrize("value", NOT_PLAIN, ids=short)
-def test_what_would_come_back_as_another_is_pickled(value: Any) -> None:
+def test_what_would_come_back_as_another_or_be_longer_is_pickled(value: Any) -> None:
     packed, unpack = pack(value)
     assert unpack is unpickle
-    assert types_of(unpack(packed)) == types_of(value)
+    assert exactly(unpack(packed)) == exactly(value)
 
 
 def test_what_is_in_two_places_stays_one_thing() -> None:
     for value in ([SHARED, SHARED], [[SHARED], SHARED]):
-        packed, unpack = pack(value)
-        got = unpack(packed)
+        got = unpacked(value)
         assert (got[0] if got[0] is got[1] else got[0][0]) is got[1]
     loop: list[Any] = [1]
     loop.append(loop)
-    packed, unpack = pack(loop)
-    got = unpack(packed)
+    got = unpacked(loop)
     assert got[1] is got
+    holder = SimpleNamespace()
+    holder.itself = vars(holder)
+    got = unpacked(vars(holder))
+    assert got["itself"] is got
 
 
 def test_every_bit_of_a_float_is_kept() -> None:
-    odd = [
-        math.nan,
-        -math.nan,
-        -0.0,
-        math.inf,
-        5e-324,
-        struct.unpack("<d", b"\1" * 6 + b"\xf8\x7f")[0],
-    ]
-    packed, unpack = pack(odd)
-    assert unpack is unpack_plain
-    bits = struct.Struct(f"<{len(odd)}d")
-    assert bits.pack(*unpack(packed)) == bits.pack(*odd)
+    odd = [math.nan, -math.nan, -0.0, math.inf, 5e-324, struct.unpack("<d", BYTES_OF_NAN)[0]]
+    assert pack(odd)[1] is unpack_plain
+    assert exactly(unpacked(odd)) == exactly(odd)
 
 
-def test_the_dictionary_of_an_object_is_looked_into() -> None:
-    class Holder:
-        def __init__(self, value: object) -> None:
-            self.value = value
-            self.other = 1
+@pytest.mark.parametrize("value", [(3, 4), Decimal("1.50"), {1}, dt.date(2026, 1, 2), 1j, SHARED])
+def test_the_dictionary_of_a_living_object_is_no_exception(value: object) -> None:
+    holder = SimpleNamespace(number=1, value=value)
+    assert exactly(unpacked(vars(holder))) == exactly({"number": 1, "value": value})
+    both = [{1: 2}, vars(holder)]
+    assert exactly(unpacked(both)) == exactly(both)
 
-    assert pack(vars(Holder("x"))) == pack({"value": "x", "other": 1})
-    packed, unpack = pack(vars(Holder((1, 2))))
-    assert unpack(packed)["value"] == (1, 2)
+
+@pytest.mark.parametrize("other", [(1, 2), dt.datetime(2020, 1, 1, tzinfo=dt.UTC), 1j, [1], "two"])
+def test_a_value_that_another_thread_changes_is_kept_as_it_was(
+    monkeypatch: pytest.MonkeyPatch, other: object
+) -> None:
+    value: dict[str, object] = {"a": 1}
+    encode = packing._encode
+
+    def change_first(changed: Any) -> bytes:
+        changed["a"] = other
+        return encode(changed)
+
+    monkeypatch.setattr(packing, "_encode", change_first)
+    assert unpacked(value) == {"a": 1}
+    assert value == {"a": other}
+
+
+def test_what_is_packed_takes_the_memory_that_it_tells_of() -> None:
+    value = [{"id": 1, "text": "x" * 901}]
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        held = [pack(value) for _ in range(200)]
+        taken = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert {unpack for _, unpack in held} == {unpack_plain}
+    told = sum(packed.__sizeof__() for packed, _ in held)
+    assert told <= taken < 1.15 * told  # with their pairs, and the list
 
 
 def test_what_cannot_be_pickled_raises() -> None:
@@ -144,10 +182,20 @@ def test_what_cannot_be_pickled_raises() -> None:
         pack([lambda: None])
 
 
-scalars = (
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary()
-)  # fmt: skip
-others = st.builds(Text, st.text()) | st.tuples(scalars) | st.binary().map(bytearray)
+def test_what_cannot_be_unpickled_is_not_while_it_is_stored() -> None:
+    packed, unpack = pack([Gone()])
+    with pytest.raises(ValueError, match="no number"):
+        unpack(packed)
+
+
+class Gone:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return int, ("no number",)
+
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary()
+shared = st.sampled_from([SHARED, REPEATED, {"a": 1}, Seat.FRONT])
+others = st.builds(Text, st.text()) | st.tuples(scalars) | st.binary().map(bytearray) | shared
 values = st.recursive(
     scalars | others,
     lambda inner: st.lists(inner) | st.dictionaries(scalars, inner) | st.tuples(inner, inner),
@@ -155,6 +203,8 @@ values = st.recursive(
 
 
 @given(values)
-def test_whichever_way_a_value_comes_back_as_it_was(value: Any) -> None:
-    packed, unpack = pack(value)
-    assert types_of(unpack(packed)) == types_of(value)
+def test_whichever_way_a_value_comes_back_as_unpickling_gives_it(value: Any) -> None:
+    copy = pickle.loads(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
+    assert exactly(unpacked(value)) == exactly(copy)
+    again = pickle.dumps(unpacked(value), pickle.HIGHEST_PROTOCOL)
+    assert again == pickle.dumps(copy, pickle.HIGHEST_PROTOCOL)
