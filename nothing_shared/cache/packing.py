@@ -15,10 +15,13 @@ Unpack = Callable[[bytes], Any]
 MOST_PICKLED = 8 * 1024
 """Bytes of a pickle past which nothing else is tried."""
 
-DEEPEST = 8
-"""Lists in lists of which MessagePack is made: it needs stack to read them, and pickle none."""
+ROOM, EACH = 512, 64
+"""Items that are looked at before a value is pickled, and as how many a dict or list counts itself. So
+there are few, and they are not deep; of many rows, whose keys repeat, pickles are as short and as fast."""
 
 CONTAINERS = {dict, list}
+SCALARS = {type(None), bool, int, float, str, bytes}
+PLAIN = CONTAINERS | SCALARS
 
 _encode = Encoder().encode
 unpack_plain: Unpack = Decoder().decode
@@ -42,26 +45,42 @@ def _plain(value: object, pickled: bytes) -> bytes | None:
     is in two places is lost, and whatever another thread does to the value meanwhile is found out.
     """
     try:
-        packed = _encode(value)
-        if len(packed) > len(pickled):  # what repeats is pickled once, and read once
+        copy, _ = _copied(value, ROOM)
+        if copy is None:
             return None
-        made = unpack_plain(packed)
-        if dumps(made, HIGHEST_PROTOCOL) != pickled or _is_deep(made):
+        packed = _encode(copy)
+        if len(packed) > len(pickled):
+            return None
+        if dumps(unpack_plain(packed), HIGHEST_PROTOCOL) != pickled:
             return None
     except Exception:  # whatever it is that can't be written so, a pickle is at hand
         return None
     return bytes(memoryview(packed))  # the encoder's own bytes hold room that they don't tell of
 
 
-def _is_deep(value: Any) -> bool:
-    level = [value]
-    for _ in range(DEEPEST):
-        level = [
-            member
-            for each in level
-            for member in (each.values() if type(each) is dict else each)
-            if type(member) in CONTAINERS
-        ]
-        if not level:
-            return False
-    return True
+def _copied(value: Any, room: int) -> tuple[Any, int]:
+    """Copy a value, and say what room is left; None if it is large, or anything in it is not plain.
+
+    The encoder must not see the value itself: it crashes where another thread shortens a list, and runs
+    code of the objects in it.
+    """
+    copy = value.copy()
+    room -= EACH + len(copy)
+    if room < 0:
+        return None, 0
+    members = copy
+    if type(copy) is dict:
+        if not SCALARS.issuperset(map(type, copy)):
+            return None, 0
+        members = copy.values()
+    kinds = set(map(type, members))
+    if kinds <= SCALARS:
+        return copy, room
+    if not kinds <= PLAIN:
+        return None, 0
+    for key, member in list(copy.items()) if type(copy) is dict else enumerate(copy):
+        if type(member) in CONTAINERS:
+            copy[key], room = _copied(member, room)
+            if copy[key] is None:
+                return None, 0
+    return copy, room

@@ -49,10 +49,10 @@ PLAIN: list[Any] = [
     {},
     [],
     {"a": None, "b": True, "c": 2**63 - 1, "d": -(2**63), "e": 1.0, "f": "ü", "g": b"\xff"},
-    {1: "one", None: "none", 2.5: 0, b"xy": 1, "1": 2, (1, "2"): 3},
+    {1: "one", None: "none", 2.5: 0, b"xy": 1, "1": 2},
     {"id": 7, "title": "A concert", "tags": ["new", []], "venue": {"name": "Hall", "seats": 120}},
-    nested(packing.DEEPEST),
-    [0] * 1000,
+    nested(7),
+    [0] * (packing.ROOM - packing.EACH),
 ]
 NOT_PLAIN: list[Any] = [
     {"a": 2**64},
@@ -77,7 +77,9 @@ NOT_PLAIN: list[Any] = [
     [SHARED, SHARED],
     {"a": SHARED, "b": [SHARED]},
     [SHARED, [[SHARED]]],
-    nested(packing.DEEPEST + 1),
+    nested(8),
+    [0] * (packing.ROOM - packing.EACH + 1),
+    {(1, "2"): 3},
     [REPEATED] * 3,
     [{"title": REPEATED, "id": number} for number in range(3)],
     ["x" * packing.MOST_PICKLED],
@@ -152,13 +154,13 @@ def test_a_value_that_another_thread_changes_is_kept_as_it_was(
     monkeypatch: pytest.MonkeyPatch, other: object
 ) -> None:
     value: dict[str, object] = {"a": 1}
-    encode = packing._encode
+    copied = packing._copied
 
-    def change_first(changed: Any) -> bytes:
+    def change_first(changed: Any, room: int) -> Any:
         changed["a"] = other
-        return encode(changed)
+        return copied(changed, room)
 
-    monkeypatch.setattr(packing, "_encode", change_first)
+    monkeypatch.setattr(packing, "_copied", change_first)
     assert unpacked(value) == {"a": 1}
     assert value == {"a": other}
 
@@ -186,6 +188,37 @@ def test_what_cannot_be_unpickled_is_not_while_it_is_stored() -> None:
     packed, unpack = pack([Gone()])
     with pytest.raises(ValueError, match="no number"):
         unpack(packed)
+
+
+class Zone(dt.tzinfo):
+    """Empties a list whenever it is asked, as another thread may."""
+
+    def __init__(self, emptied: list[Any]) -> None:
+        self.emptied = emptied
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return str, ("zone",)
+
+    def utcoffset(self, when: dt.datetime | None) -> dt.timedelta:
+        self.emptied.clear()
+        return dt.timedelta(0)
+
+
+def test_no_code_of_what_is_in_a_value_is_run() -> None:
+    value: list[Any] = []
+    value += [1, dt.datetime(2026, 1, 2, tzinfo=Zone(value)), *range(200)]
+    assert pack([value])[1] is pack(value)[1] is unpickle
+    assert len(value) == 202
+
+
+def test_what_is_shared_many_times_over_is_not_spelt_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoded: list[object] = []
+    monkeypatch.setattr(packing, "_encode", encoded.append)
+    value: list[Any] = []
+    for _ in range(40):
+        value = [value, value]
+    assert pack(value)[1] is unpickle
+    assert not encoded
 
 
 class Gone:
