@@ -55,15 +55,10 @@ class OutboxTransport(Transport):
         """Set, and replaced, whenever rows have come: wakes the groups."""
 
     async def send(self, parcels: Sequence[Parcel]) -> None:
-        await self._rows.append(self._sender, parcels)
-        await self._notify()
+        await self._rows.append(self._sender, parcels, self._channel)
 
     async def poke(self) -> None:
         await self._poking.keep()
-        await self._notify()
-
-    async def _notify(self) -> None:
-        # After the commit and on its own: within it, NOTIFY would have all writers queue up.
         await self._sender.run(f'NOTIFY "{self._channel}"')
 
     async def receive(self) -> list[tuple[bytes, int]]:

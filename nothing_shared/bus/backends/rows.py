@@ -20,11 +20,15 @@ INSERT INTO nothing_shared_bus_outbox (namespace, topic, packet) VALUES (%s, %s,
 """
 
 INSERT = """
+WITH stored AS (
 INSERT INTO nothing_shared_bus_outbox (namespace, topic, packet)
 SELECT %(namespace)s, topic, packet
 FROM unnest(%(topics)s::text[], %(packets)s::bytea[]) WITH ORDINALITY AS parcel (topic, packet, place)
 ORDER BY place
+) SELECT pg_notify(%(channel)s, '')
 """
+"""Who commits a notification makes all others that do wait until it has committed: agents may, whose
+parcels are many to a transaction; the site's own transactions mustn't, and are told of afterwards."""
 
 # One comparison of rows alone: beside a second bound, btree may begin at the lower of the two.
 BEGAN_LATER = "(xid, id) > (%(from_xid)s::text::xid8, %(from_id)s::bigint)"
@@ -93,11 +97,12 @@ class Rows:
         digest = hashlib.blake2b("/".join(identity).encode(), digest_size=8).digest()
         return Head(Snapshot.parse(snapshot), trimmed, int.from_bytes(digest, "big") | 1)
 
-    async def append(self, wire: Wire, parcels: Sequence[Parcel]) -> None:
+    async def append(self, wire: Wire, parcels: Sequence[Parcel], channel: str) -> None:
+        """Store parcels, and notify a channel once they are committed."""
         topics = [parcel.topic for parcel in parcels]
         packets = [parcel.packet for parcel in parcels]
-        values = {"namespace": self.namespace, "topics": topics, "packets": packets}
-        await wire.run(INSERT, values)
+        values = {"topics": topics, "packets": packets, "channel": channel}
+        await wire.run(INSERT, {"namespace": self.namespace, **values})
 
     async def after(
         self, wire: Wire, progress: Progress, *, topic: str | None = None, limit: int = AT_ONCE
