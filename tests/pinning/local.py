@@ -21,6 +21,7 @@ from nothing_shared.pinning import served
 from nothing_shared.pinning.mixin import PinningMixin
 from nothing_shared.pinning.positions.postgresql import PostgreSQL
 from tests.causality.shop.models import Author
+from tests.wait import wait_until
 
 __all__ = [
     "ALIAS",
@@ -174,8 +175,12 @@ def warm() -> None:
     """Let this thread know both replicas and the schema, and the node how far the primary has got."""
     fleet = connection().fleet
     assert fleet is not None
-    for _ in range(200):
-        Client().get(count)
-        if all(replica.position is not None for replica in fleet.replicas):
-            return
-    raise AssertionError("the replicas do not show what this node has heard of")
+    names, served_by = {one.alias for one in fleet.replicas}, set[str]()
+
+    def all_have_served() -> bool:
+        visitor = Client()
+        visitor.get(count)
+        served_by.update(visitor.used_replicas)
+        return served_by == names
+
+    wait_until(all_have_served, what="the replicas show what this node has heard of")
