@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -16,9 +15,10 @@ from time import monotonic_ns
 from typing import Any
 
 from tests.benchmarks.measuring import quantile
-from tests.benchmarks.raw_buses import RAW, TOPIC, Raw, stamped, time_of
+from tests.benchmarks.raw_buses import RAW, TOPIC, Raw, say, time_of
 from tests.benchmarks.report import Report, Target, main, table
 from tests.benchmarks.site import describe, home, set_up
+from tests.benchmarks.transports import Transported
 from tests.servers import PostgreSQLServer, Server, nats, postgresql, redis
 
 TITLE = (
@@ -50,8 +50,8 @@ CASES = (
 )
 
 HEAD = [
-    "backend", "p50, raw", "p50", "ratio", "p99, raw", "p99", "calls, raw", "call", "ratio",
-    "a second, raw", "a second", "ratio",
+    "backend", "p50, raw", "agent to agent", "ratio", "p50", "ratio", "p99, raw", "p99",
+    "calls, raw", "call", "ratio", "a second, raw", "a second", "ratio",
 ]  # fmt: skip
 
 
@@ -69,23 +69,25 @@ def run(report: Report, quick: bool) -> None:
     with home() as directory:
         report.say(describe(directory), "")
         found = {case.name: measure(directory, case, rounds, paced, fast) for case in CASES}
-    rows = [row(name, raw, ours) for name, (raw, ours) in found.items()]
+    rows = [row(name, *legs) for name, legs in found.items()]
     report.say(*table(HEAD, rows), "")
-    report.figures["rows"] = [dict(zip(HEAD, cells, strict=True)) for cells in rows]
-    for name, (raw, ours) in found.items():
-        delay = median(ours.delays) / median(raw.delays)
-        report.judge(Target(f"p50 of {name}", delay, 1.5, " x raw"))
+    report.figures["rows"] = rows
+    for name, (raw, agents, ours) in found.items():
+        for way, leg in (("from agent to agent", agents), ("from publish() to handler", ours)):
+            delay = median(leg.delays) / median(raw.delays)
+            report.judge(Target(f"p50 of {name}, {way}", delay, 1.5, " x raw"))
         calls = median(ours.calls) / median(raw.calls)
         report.judge(Target(f"publish(), {name}", calls, 1.5, " x raw"))
 
 
-def row(name: str, raw: Figures, ours: Figures) -> list[str]:
+def row(name: str, raw: Figures, agents: Figures, ours: Figures) -> list[str]:
     def three(mine: float, theirs: float) -> list[str]:
         return [f"{theirs:,.0f}", f"{mine:,.0f}", f"{mine / theirs:.2f}"]
 
     return [
         name,
-        *three(median(ours.delays), median(raw.delays)),
+        *three(median(agents.delays), median(raw.delays)),
+        *three(median(ours.delays), median(raw.delays))[1:],
         f"{quantile(raw.delays, 0.99):,.0f}",
         f"{quantile(ours.delays, 0.99):,.0f}",
         *three(median(ours.calls), median(raw.calls)),
@@ -95,8 +97,8 @@ def row(name: str, raw: Figures, ours: Figures) -> list[str]:
 
 def measure(
     directory: Path, case: Case, rounds: int, paced: int, fast: int
-) -> tuple[Figures, Figures]:
-    raw, ours = Figures(), Figures()
+) -> tuple[Figures, Figures, Figures]:
+    raw, agents, ours = Figures(), Figures(), Figures()
     place = directory / case.name.replace(" ", "-")
     place.mkdir(mode=0o700)
     with ExitStack() as stack:
@@ -104,11 +106,14 @@ def measure(
         url, own = server.url, settings_of(case, server)
         raw_pair = [stack.enter_context(process(be_raw, case.name, url)) for _ in "sr"]
         own_pair = [stack.enter_context(process(be_node, place, name, own)) for name in "ab"]
+        apart = {**own, "bus": {**own["bus"], "NAMESPACE": "agents"}}
+        agents_pair = [stack.enter_context(process(be_agent, place, name, apart)) for name in "cd"]
         for _ in range(rounds):
+            pace(agents_pair, agents, paced, 1 / RATE)
             for pair, figures in ((raw_pair, raw), (own_pair, ours)):
                 pace(pair, figures, paced, 1 / RATE)
                 pace(pair, figures, fast, 0)
-    return raw, ours
+    return raw, agents, ours
 
 
 def settings_of(case: Case, server: Any) -> dict[str, Any]:
@@ -149,21 +154,15 @@ def process(target: Callable[..., None], *args: Any) -> Iterator[Connection]:
         started.kill()
 
 
-def say(send: Callable[[str], None], count: int, interval: float) -> list[float]:
-    """Send; return the microseconds of each call."""
-    calls, due = [], time.monotonic()
-    for _ in range(count):
-        due += interval
-        threading.Event().wait(max(due - time.monotonic(), 0)) if interval else None
-        text = stamped()
-        began = monotonic_ns()
-        send(text)
-        calls.append((monotonic_ns() - began) / 1000)
-    return calls
-
-
 def be_raw(pipe: Connection, name: str, url: str) -> None:
-    raw: Raw = RAW[name](url)
+    serve(pipe, RAW[name](url))
+
+
+def be_agent(pipe: Connection, directory: Path, name: str, own: dict[str, Any]) -> None:
+    serve(pipe, Transported(directory, name, own))
+
+
+def serve(pipe: Connection, raw: Raw) -> None:
     raw.open()
     pipe.send("open")
     while True:
@@ -172,7 +171,7 @@ def be_raw(pipe: Connection, name: str, url: str) -> None:
         except EOFError:
             return
         if what == "say":
-            pipe.send(say(raw.send, count, interval))
+            pipe.send(raw.say(count, interval))
             continue
         heard: list[tuple[int, int]] = []
         raw.listen(

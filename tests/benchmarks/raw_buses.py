@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from time import monotonic_ns
 from typing import Any, ClassVar
 
-__all__ = ["RAW", "Raw"]
+__all__ = ["RAW", "Asynchronous", "Heard", "Raw", "say", "stamped", "time_of"]
 
 TOPIC = "benchmark"
 PADDING = "x" * 150
@@ -34,9 +36,26 @@ class Raw(ABC):
     def send(self, text: str) -> None:
         """Send, and wait until the server has it."""
 
+    def say(self, count: int, interval: float) -> list[float]:
+        """Send some, paced; return the microseconds of each call."""
+        return say(self.send, count, interval)
+
     @abstractmethod
     def listen(self, is_ready: Callable[[], None], heard: Heard, count: int) -> None:
         """Hear so many messages."""
+
+
+def say(send: Callable[[str], None], count: int, interval: float) -> list[float]:
+    """Send some, paced; return the microseconds of each call."""
+    calls, due = [], time.monotonic()
+    for _ in range(count):
+        due += interval
+        threading.Event().wait(max(due - time.monotonic(), 0)) if interval else None
+        text = stamped()
+        began = monotonic_ns()
+        send(text)
+        calls.append((monotonic_ns() - began) / 1000)
+    return calls
 
 
 def stamped() -> str:
