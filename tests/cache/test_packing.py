@@ -170,7 +170,7 @@ def test_what_is_packed_takes_the_memory_that_it_tells_of() -> None:
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
-        held = [pack(value) for _ in range(200)]
+        held = [pack(value) for _ in range(1000)]
         taken = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
