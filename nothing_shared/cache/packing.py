@@ -46,8 +46,6 @@ def _plain(value: object, pickled: bytes) -> bytes | None:
     """
     try:
         copy, _ = _copied(value, ROOM)
-        if copy is None:
-            return None
         packed = _encode(copy)
         if len(packed) > len(pickled):
             return None
@@ -59,7 +57,7 @@ def _plain(value: object, pickled: bytes) -> bytes | None:
 
 
 def _copied(value: Any, room: int) -> tuple[Any, int]:
-    """Copy a value, and say what room is left; None if it is large, or anything in it is not plain.
+    """Copy a value, and say what room is left; raise ValueError if it is large, or not plain all through.
 
     The encoder must not see the value itself: it crashes where another thread shortens a list, and runs
     code of the objects in it.
@@ -67,20 +65,13 @@ def _copied(value: Any, room: int) -> tuple[Any, int]:
     copy = value.copy()
     room -= EACH + len(copy)
     if room < 0:
-        return None, 0
-    members = copy
-    if type(copy) is dict:
-        if not SCALARS.issuperset(map(type, copy)):
-            return None, 0
-        members = copy.values()
-    kinds = set(map(type, members))
-    if kinds <= SCALARS:
-        return copy, room
-    if not kinds <= PLAIN:
-        return None, 0
-    for key, member in list(copy.items()) if type(copy) is dict else enumerate(copy):
-        if type(member) in CONTAINERS:
-            copy[key], room = _copied(member, room)
-            if copy[key] is None:
-                return None, 0
+        raise ValueError("too large")
+    is_dict = type(copy) is dict
+    kinds = set(map(type, copy.values() if is_dict else copy))
+    if not kinds <= PLAIN or (is_dict and not SCALARS.issuperset(map(type, copy))):
+        raise ValueError("not plain")
+    if not kinds <= SCALARS:
+        for key, member in list(copy.items()) if is_dict else enumerate(copy):
+            if type(member) in CONTAINERS:
+                copy[key], room = _copied(member, room)
     return copy, room

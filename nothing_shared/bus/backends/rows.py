@@ -101,8 +101,13 @@ class Rows:
         """Store parcels, and notify a channel once they are committed."""
         topics = [parcel.topic for parcel in parcels]
         packets = [parcel.packet for parcel in parcels]
-        values = {"topics": topics, "packets": packets, "channel": channel}
-        await wire.run(INSERT, {"namespace": self.namespace, **values})
+        values = {
+            "namespace": self.namespace,
+            "topics": topics,
+            "packets": packets,
+            "channel": channel,
+        }
+        await wire.run(INSERT, values)
 
     async def after(
         self, wire: Wire, progress: Progress, *, topic: str | None = None, limit: int = AT_ONCE
