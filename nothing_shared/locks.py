@@ -7,8 +7,6 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 __all__ = ["LockTimeout", "MachineLock", "MachineSemaphore"]
@@ -20,6 +18,22 @@ LONGEST_NAP = 0.005
 
 class LockTimeout(Exception):
     """Somebody held the lock longer than the caller could wait: stopped, or swapped out."""
+
+
+class Hold:
+    """A lock that is held within a ``with`` block."""
+
+    __slots__ = ("_lock", "_timeout")
+
+    def __init__(self, lock: MachineLock, timeout: float) -> None:
+        self._lock = lock
+        self._timeout = timeout
+
+    def __enter__(self) -> None:
+        self._lock.acquire(self._timeout)
+
+    def __exit__(self, *failure: object) -> None:
+        self._lock.release()
 
 
 class MachineLock:
@@ -40,15 +54,9 @@ class MachineLock:
         self._thread_lock = threading.Lock()
         self._fd = self._inode = -1
 
-    @contextmanager
-    def held(self, timeout: float | None = None) -> Iterator[None]:
+    def held(self, timeout: float | None = None) -> Hold:
         """Hold the lock for a block; raise :class:`LockTimeout` if it can't be had in time."""
-        wait = self.timeout if timeout is None else timeout
-        self.acquire(wait)
-        try:
-            yield
-        finally:
-            self.release()
+        return Hold(self, self.timeout if timeout is None else timeout)
 
     def acquire(self, timeout: float) -> None:
         deadline = time.monotonic() + timeout

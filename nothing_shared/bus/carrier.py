@@ -16,6 +16,7 @@ from nothing_shared.bus.membership import Membership
 from nothing_shared.bus.message import Kind
 from nothing_shared.bus.muster import Muster
 from nothing_shared.bus.outbox import Outbox
+from nothing_shared.bus.patience import Patience
 from nothing_shared.bus.receiver import Receiver
 from nothing_shared.bus.transport import Place, Transport
 from nothing_shared.clock import SECOND
@@ -54,14 +55,16 @@ class Carrier:
         self._groups = Groups(node, receiver.signer)
         self._seal = seal
         self._woken = asyncio.Event()
-        self._nap = kick.POLLING
+        self._can_be_woken = False
         self._beaten_at = 0
         """Place of the last heartbeat on the outbox's ring."""
         self._is_out, self._pause = False, FIRST_PAUSE
         self._patience = max(LEAST_PATIENCE, node.lease / SECOND)
+        """Seconds."""
 
     async def keep(self) -> None:
-        with kick.ear(self._outbox.agents_ear, self._woken) as self._nap:
+        with kick.ear(self._outbox.agents_ear, self._woken) as longest_nap:
+            self._can_be_woken = longest_nap != kick.POLLING
             watching = asyncio.create_task(self._muster.watch())
             try:
                 await self._stay_connected()
@@ -91,9 +94,11 @@ class Carrier:
 
     async def _carry(self, transport: Transport) -> None:
         self._start(transport)
+        patience = Patience(self._patience)
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._send(transport))
-            group.create_task(self._receive(transport))
+            group.create_task(patience.watch())
+            group.create_task(self._send(transport, patience))
+            group.create_task(self._receive(transport, patience))
             group.create_task(self._beat())
             group.create_task(self._groups.keep(transport))
 
@@ -120,7 +125,7 @@ class Carrier:
             words[layout.CURSOR] = place.cursor
             words[layout.HISTORY] = place.history
 
-    async def _send(self, transport: Transport) -> None:
+    async def _send(self, transport: Transport, patience: Patience) -> None:
         with contextlib.suppress(TimeoutError):  # who is heard before it is seen counts as gone
             async with asyncio.timeout(self._patience / 2):
                 await self._muster.seated.wait()
@@ -128,23 +133,26 @@ class Carrier:
         while not was_cancelled():
             parcels, after = self._outbox.waiting(transport.most_at_once)
             if parcels or was_kicked:
-                async with asyncio.timeout(self._patience):
-                    await (transport.send(parcels) if parcels else transport.poke())
+                patience.begin("sending")
+                await (transport.send(parcels) if parcels else transport.poke())
+                patience.end("sending")
                 was_kicked = False
             if after != self._outbox.sent:
                 self._outbox.note_sent(after)
                 await asyncio.sleep(0)
                 continue
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._nap):
-                    was_kicked = await self._woken.wait()
+            if self._can_be_woken:
+                was_kicked = await self._woken.wait()
+            else:
+                await asyncio.sleep(kick.POLLING)
             self._woken.clear()
 
-    async def _receive(self, transport: Transport) -> None:
+    async def _receive(self, transport: Transport, patience: Patience) -> None:
         while not was_cancelled():
             # This node's own heartbeats come back: silence is a connection that is dead.
-            async with asyncio.timeout(self._patience):
-                packets = await transport.receive()
+            patience.begin("hearing anything")
+            packets = await transport.receive()
+            patience.end("hearing anything")
             self._pause = FIRST_PAUSE
             if self._is_out:
                 self._is_out = False

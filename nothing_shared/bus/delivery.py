@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
 import logging
 from collections.abc import Callable, Iterator
@@ -64,25 +63,29 @@ class Delivery:
     async def run(self) -> None:
         """Hand out messages and gaps until cancelled."""
         self._in_hand = False
+        looking = asyncio.create_task(self._look())
         try:
             await self._hand_out()
         finally:
+            looking.cancel()
             # Another agent may be in office by now, which counts these numbers as heard.
             if self._in_hand or self._overflow is not None or not self._queue.empty():
                 self._words[layout.LOST] += 1
 
-    async def _hand_out(self) -> None:
+    async def _look(self) -> None:
         while True:
             if self._words[layout.LOST] != self._lost:
                 self._lost = self._words[layout.LOST]
-                await self._tell_of(Gap("an agent ended before it had handed out all messages"))
+                self.gap(Gap("an agent ended before it had handed out all messages"))
+            await asyncio.sleep(LOOK)
+
+    async def _hand_out(self) -> None:
+        while True:
             if self._overflow is not None and self._ahead <= 0:
                 gap, self._overflow = self._overflow, None
                 await self._tell_of(gap)
             self._words[layout.UNDELIVERED] = self._queue.qsize()
             item = await self._next()
-            if item is None:
-                continue
             self._ahead -= 1
             self._in_hand = True
             if isinstance(item, Gap):
@@ -92,14 +95,10 @@ class Delivery:
                     await call(known.handler, item)
             self._in_hand = False
 
-    async def _next(self) -> Message | Gap | None:
+    async def _next(self) -> Message | Gap:
         if not self._queue.empty():
             await asyncio.sleep(0)  # handlers that wait for nothing keep nobody else from running
-            return self._queue.get_nowait()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LOOK):
-                return await self._queue.get()
-        return None
+        return await self._queue.get()
 
     async def _tell_of(self, gap: Gap) -> None:
         for known in subscriptions():

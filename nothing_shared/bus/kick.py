@@ -63,8 +63,7 @@ def _bound(name: str) -> socket.socket | None:
 
 def _wake(sock: socket.socket, woken: asyncio.Event) -> None:
     with contextlib.suppress(BlockingIOError):
-        while sock.recv(16):
-            pass
+        sock.recv(16)  # others that wait there call this again
     woken.set()
 
 

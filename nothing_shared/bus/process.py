@@ -27,31 +27,30 @@ logger = logging.getLogger("nothing_shared.bus")
 EXTRAS = {"channels": "channels", "nats": "nats", "psycopg": "postgres", "redis": "redis"}
 """Modules of the brokers' clients, and what they are called where this package is installed."""
 
-_buses: dict[tuple[int, BusSettings], BaseBus] = {}
+_buses: dict[BusSettings, BaseBus] = {}
+_last: tuple[BusSettings, BaseBus] | None = None
+"""The settings that were read last, and their bus."""
 _making = threading.Lock()
 
 
 def current() -> BaseBus:
     """Return this process's bus, as the settings name it now."""
+    global _last
     settings = bus_settings()
-    name = (os.getpid(), _hashable(settings))
-    bus = _buses.get(name)
-    if bus is None:
-        with _making:
-            bus = _buses.get(name) or _make(settings)
-            _buses[name] = bus
+    last = _last
+    if last is not None and last[0] is settings:
+        return last[1]
+    name = _hashable(settings)
+    with _making:
+        bus = _buses.get(name) or _make(settings)
+        _buses[name] = bus
+        _last = settings, bus
     return bus
 
 
 def _hashable(settings: BusSettings) -> BusSettings:
-    global _last_named
-    if _last_named is None or _last_named[0] is not settings:
-        options: Any = repr(sorted(settings.options.items()))
-        _last_named = settings, replace(settings, options=options)
-    return _last_named[1]
-
-
-_last_named: tuple[BusSettings, BusSettings] | None = None
+    options: Any = repr(sorted(settings.options.items()))
+    return replace(settings, options=options)
 
 
 def _make(settings: BusSettings) -> BaseBus:
@@ -111,8 +110,9 @@ async def _listen(node: Node) -> None:
 
 
 def _forget_in_child() -> None:
-    global _making
+    global _last, _making
     _making = threading.Lock()
+    _last = None
     _buses.clear()
 
 

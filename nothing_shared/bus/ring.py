@@ -37,6 +37,7 @@ class Ring:
         """``extra`` bytes between the header and the packets are the caller's."""
         self.path = directory / FILE_NAME
         self.lock = MachineLock(directory / "ring.lock", timeout=0.25)
+        self._name = os.fspath(self.path)
         self._data_at = HEADER + extra
         with self.lock.held(2.0):
             fd = _open(self.path, self._data_at, size)
@@ -110,7 +111,7 @@ class Ring:
     def is_current(self) -> bool:
         """Say whether the file at the path still is the one that is mapped."""
         try:
-            status = self.path.stat()
+            status = os.stat(self._name)
         except OSError:
             return False
         return (status.st_dev, status.st_ino) == self._identity

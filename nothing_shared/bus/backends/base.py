@@ -40,10 +40,11 @@ class BaseBus(ABC):
 
     def __init__(self, settings: BusSettings) -> None:
         self.settings = settings
+        self._purpose = f"bus.{settings.namespace}"
 
     @property
     def signer(self) -> Signer:
-        return signer(f"bus.{self.settings.namespace}")
+        return signer(self._purpose, is_short=True)
 
     def seal(self, message: Message) -> bytes:
         """Sign a message; raises TypeError if its payload is not JSON, or MessageTooLarge."""

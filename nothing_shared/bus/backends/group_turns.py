@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import hashlib
 
-from psycopg.errors import LockNotAvailable
-
 from nothing_shared.bus.backends.progress import Progress
 from nothing_shared.bus.backends.rows import Row, Rows
-from nothing_shared.bus.backends.wire import Wire
+from nothing_shared.bus.backends.wire import Refused, Wire
 
 __all__ = ["Turns"]
 
 WAIT = "1s"
 """A turn is waited for in pieces: a statement that runs for long keeps VACUUM from its work."""
+LOCK_NOT_AVAILABLE = "55P03"
 STALE = "10 seconds"
 """After which a group that has nothing to do notes how far it has looked."""
 
@@ -59,8 +58,8 @@ class Turns:
         """Take the turn, after those who asked before; False if that takes for long."""
         try:
             await self._wire.run("SELECT pg_advisory_lock(%(lock)s)", self._lock)
-        except OSError as failure:
-            if isinstance(failure.__cause__, LockNotAvailable):
+        except Refused as failure:
+            if failure.sqlstate == LOCK_NOT_AVAILABLE:
                 return False
             raise
         return True

@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -102,23 +103,21 @@ class PostgresBus(NetworkBus):
         message = Message(node.table.id, number, node.table.clock(), Kind.STORED, topic, payload)
         packet = self.seal(message)
         connection.validate_no_broken_transaction()
-        with connection.cursor() as cursor, connection.wrap_database_errors:
-            # Past Django's wrappers: this is no write of the site's.
-            cursor.cursor.execute(INSERT_ONE, (self.settings.namespace, topic, packet))
-            (id,) = cursor.cursor.fetchone()
-        connection.on_commit(_Stored(self, node, connection, id, topic), robust=True)
+        connection.ensure_connection()
+        with connection.wrap_database_errors:
+            # Past Django's cursors: this is no write of the site's, and costs half as much.
+            cursor = psycopg.Cursor(connection.connection)
+            cursor.execute(INSERT_ONE, (self.settings.namespace, topic, packet))
+        connection.on_commit(_Stored(self, node, connection, topic, packet), robust=True)
         return True
 
-    def stored(self, node: Node, connection: BaseDatabaseWrapper, id: int) -> None:
-        """Have all nodes look at a row, once it is committed."""
+    def stored(self, node: Node, connection: BaseDatabaseWrapper, packet: bytes) -> None:
+        """Have all nodes look, once a packet is committed."""
         if not connection.in_atomic_block:
             self.berth(node).wake()
             return
         # A test captured the hook, in a transaction that will never commit.
-        with connection.cursor() as cursor:
-            statement = "SELECT packet FROM nothing_shared_bus_outbox WHERE id = %s"
-            cursor.cursor.execute(statement, (id,))
-            message = unseal(bytes(cursor.cursor.fetchone()[0]), self.signer)
+        message = unseal(packet, self.signer)
         self.send(node, message.topic, message.payload)
 
     # What the agent does
@@ -204,13 +203,13 @@ class _Stored:
     """What is done once a message that its transaction stored is committed."""
 
     def __init__(
-        self, bus: PostgresBus, node: Node, connection: BaseDatabaseWrapper, id: int, topic: str
-    ) -> None:
+        self, bus: PostgresBus, node: Node, connection: BaseDatabaseWrapper, topic: str, packet: bytes
+    ) -> None:  # fmt: skip
         self._bus = bus
         self._node = node
         self._connection = connection
-        self._id = id
+        self._packet = packet
         self.__qualname__ = f"publish({topic!r})"  # what Django's log calls a hook that failed
 
     def __call__(self) -> None:
-        self._bus.stored(self._node, self._connection, self._id)
+        self._bus.stored(self._node, self._connection, self._packet)

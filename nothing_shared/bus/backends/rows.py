@@ -16,7 +16,7 @@ __all__ = ["AT_ONCE", "INSERT_ONE", "Head", "Row", "Rows"]
 AT_ONCE = 200
 
 INSERT_ONE = """
-INSERT INTO nothing_shared_bus_outbox (namespace, topic, packet) VALUES (%s, %s, %s) RETURNING id
+INSERT INTO nothing_shared_bus_outbox (namespace, topic, packet) VALUES (%s, %s, %b)
 """
 
 INSERT = """

@@ -11,7 +11,7 @@ INSERT INTO nothing_shared_bus_watermark (namespace, xid, is_trimmed)
 SELECT %(namespace)s::text, pg_snapshot_xmin(pg_current_snapshot()), false
 WHERE NOT EXISTS (
     SELECT FROM nothing_shared_bus_watermark
-    WHERE namespace = %(namespace)s::text AND taken > now() - make_interval(secs => %(retention)s / 16)
+    WHERE namespace = %(namespace)s::text AND taken > now() - make_interval(secs => %(retention)s::float / 16)
 )
 """
 """When a row was inserted doesn't say when it was committed. But what was before this mark then had

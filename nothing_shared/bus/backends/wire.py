@@ -3,58 +3,204 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import aclosing, asynccontextmanager, contextmanager
-from typing import Any
+import re
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from django.db import connections
-from psycopg import sql
+from psycopg.pq import DiagnosticField, ExecStatus
 
-__all__ = ["Wire", "connected", "failures_of_postgresql"]
+if TYPE_CHECKING:
+    from psycopg.pq.abc import PGconn, PGresult
+
+__all__ = ["Refused", "Wire", "connected"]
 
 CONNECTING = 2
 """Seconds; the least that libpq takes."""
 
 Parameters = Mapping[str, Any]
 
+PARAMETER = re.compile(r"%\((\w+)\)s")
+
+BOOLEAN, BYTES, BIGINT = 16, 17, 20
+"""Types, as PostgreSQL numbers them."""
+
+READERS: Mapping[int, Callable[[bytes], Any]] = {
+    BOOLEAN: lambda text: text == b"t",
+    BYTES: lambda text: bytes.fromhex(text[2:].decode()),
+    BIGINT: int,
+}
+"""Everything else is text."""
+
+
+class Refused(OSError):
+    """An error that the server has answered with."""
+
+    def __init__(self, text: str, sqlstate: str) -> None:
+        super().__init__(text)
+        self.sqlstate = sqlstate
+
 
 class Wire:
-    """Runs one statement at a time, each a transaction of its own; raises OSError once it is lost."""
+    """Runs one statement at a time, each a transaction of its own; raises OSError once it is lost.
 
-    def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
-        self._connection = connection
+    This is libpq's asynchronous use, as its manual describes it, without a cursor's comfort: an
+    agent asks few things, each of them in a hurry.
+    """
+
+    def __init__(self, pgconn: PGconn) -> None:
+        self._pgconn = pgconn
+        self._loop = asyncio.get_running_loop()
+        self._fd = pgconn.socket
+        self._prepared: dict[str, bytes] = {}
+        self._news: asyncio.Future[None] = self._loop.create_future()
+        """Done once something has come, or the connection has ended."""
+        self._end: Exception | None = None
+        self._loop.add_reader(self._fd, self._take_in)
 
     async def run(self, statement: str, parameters: Parameters | None = None) -> list[Any]:
-        """Run a statement; return its rows.
+        """Run a statement with parameters like ``%(name)s``; return its rows.
 
-        Cancelled, it gives the connection up: psycopg would ask the server to stop first, and wait
-        for one that hangs.
+        Raises Refused. Cancelled, it gives the connection up: to have the server stop first would
+        mean to wait for one that hangs.
         """
-        work = asyncio.ensure_future(self._run(statement, parameters))
         try:
-            return await asyncio.shield(work)
+            with failures_of_postgresql():
+                return rows_of(await self._run(statement, parameters))
         except asyncio.CancelledError:
             self.close()
-            work.cancel()
-            await asyncio.gather(work, return_exceptions=True)
             raise
 
-    async def _run(self, statement: str, parameters: Parameters | None) -> list[Any]:
-        with failures_of_postgresql():
-            cursor = await self._connection.execute(sql.SQL(statement), parameters)
-            return await cursor.fetchall() if cursor.description else []
+    async def _run(self, statement: str, parameters: Parameters | None) -> PGresult:
+        if parameters is None:
+            self._pgconn.send_query(statement.encode())
+            return await self._answer()
+        text, names = positional(statement)
+        name = self._prepared.get(statement)
+        if name is None:
+            name = b"%d" % len(self._prepared)
+            self._pgconn.send_prepare(name, text)
+            await self._answer()
+            self._prepared[statement] = name
+        values = [written(parameters[key]) for key in names]
+        formats = [int(isinstance(parameters[key], bytes)) for key in names]
+        self._pgconn.send_query_prepared(name, values, formats)
+        return await self._answer()
+
+    async def _answer(self) -> PGresult:
+        pgconn, last = self._pgconn, None
+        while pgconn.flush():
+            await self._writable()
+        while True:
+            while pgconn.is_busy():
+                await self._more()
+            result = pgconn.get_result()
+            if result is None:
+                break
+            last = result
+        if last is None:
+            raise OSError("the server has closed the connection")
+        return checked(last)
 
     async def hear(self, seconds: float) -> set[str]:
         """Wait for notifications; return the channels on which some came, perhaps before the call."""
         with failures_of_postgresql():
-            heard = self._connection.notifies(timeout=seconds, stop_after=1)
-            async with aclosing(heard):
-                return {notification.channel async for notification in heard}
+            heard = self._heard()
+            if heard:
+                return heard
+            timer = self._loop.call_later(seconds, self._wake)
+            try:
+                await self._more()
+            finally:
+                timer.cancel()
+            return self._heard()
+
+    def _heard(self) -> set[str]:
+        heard = set[str]()
+        while (notification := self._pgconn.notifies()) is not None:
+            heard.add(notification.relname.decode())
+        return heard
 
     def close(self) -> None:
         """Let go of the connection at once, whatever it is doing."""
-        self._connection.pgconn.finish()
+        self._loop.remove_reader(self._fd)
+        self._loop.remove_writer(self._fd)
+        self._pgconn.finish()
+        self._wake()
+
+    # Waiting
+
+    async def _more(self) -> None:
+        """Wait until more has come; raise what ended the connection, if that has."""
+        if self._end is None:
+            self._news = self._loop.create_future()
+            await self._news
+        if self._end is not None:
+            raise self._end
+
+    def _take_in(self) -> None:
+        try:
+            self._pgconn.consume_input()
+        except psycopg.Error as failure:
+            self._end = failure
+            self._loop.remove_reader(self._fd)  # it would be called again and again
+        self._wake()
+
+    def _wake(self) -> None:
+        if not self._news.done():
+            self._news.set_result(None)
+
+    async def _writable(self) -> None:
+        ready = asyncio.Event()
+        self._loop.add_writer(self._fd, ready.set)
+        try:
+            await ready.wait()
+        finally:
+            self._loop.remove_writer(self._fd)
+
+
+@lru_cache(maxsize=64)
+def positional(statement: str) -> tuple[bytes, tuple[str, ...]]:
+    """Return a statement with its parameters numbered, and their names in that order."""
+    names = dict.fromkeys(PARAMETER.findall(statement))
+    numbers = {name: f"${number}" for number, name in enumerate(names, 1)}
+    text = PARAMETER.sub(lambda found: numbers[found[1]], statement)
+    return text.encode(), tuple(names)
+
+
+def written(value: Any) -> bytes | None:
+    """Return a value as PostgreSQL reads it: a list as an array, bytes as they are."""
+    if value is None or isinstance(value, bytes):
+        return value
+    text = f"{{{','.join(map(element, value))}}}" if isinstance(value, list) else str(value)
+    return text.encode()
+
+
+def element(value: str | bytes) -> str:
+    text = f"\\x{value.hex()}" if isinstance(value, bytes) else value
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def checked(result: PGresult) -> PGresult:
+    if result.status in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
+        return result
+    text = result.error_message.decode(errors="replace")
+    raise Refused(text, (result.error_field(DiagnosticField.SQLSTATE) or b"").decode())
+
+
+def rows_of(result: PGresult) -> list[Any]:
+    readers = [READERS.get(result.ftype(column), bytes.decode) for column in range(result.nfields)]
+    return [
+        tuple(
+            None if (value := result.get_value(row, column)) is None else read(value)
+            for column, read in enumerate(readers)
+        )
+        for row in range(result.ntuples)
+    ]
 
 
 @asynccontextmanager
@@ -67,7 +213,7 @@ async def connected(alias: str, *, host: str | None, port: int | None) -> AsyncI
     parameters.update({"host": host} if host else {}, **({"port": port} if port else {}))
     with failures_of_postgresql():
         connection = await psycopg.AsyncConnection.connect(**parameters, autocommit=True)
-    wire = Wire(connection)
+    wire = Wire(connection.pgconn)
     try:
         if role := wrapper.settings_dict["OPTIONS"].get("assume_role"):
             await wire.run("SELECT set_config('role', %(role)s, false)", {"role": role})
