@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from nothing_shared.bus import kick
 from nothing_shared.bus.berth import Berth, Seal
@@ -17,8 +17,7 @@ __all__ = ["MOST_AT_ONCE", "Outbox", "Parcel"]
 MOST_AT_ONCE = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Parcel:
+class Parcel(NamedTuple):
     """A sealed message, and the topic by which a broker may sort it."""
 
     topic: str

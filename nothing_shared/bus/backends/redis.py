@@ -107,12 +107,10 @@ class PubSubTransport(Transport):
         return cls(speaking, listening, channel)
 
     async def send(self, parcels: Sequence[Parcel]) -> None:
-        with failures_of_redis():
-            await self._speaking.ask_all(
-                ("PUBLISH", self._channel, parcel.packet) for parcel in parcels
-            )
+        await self._speaking.ask_all(
+            ("PUBLISH", self._channel, parcel.packet) for parcel in parcels
+        )
 
     async def receive(self) -> list[tuple[bytes, int]]:
-        with failures_of_redis():
-            kind, _, packet = await self._listening.answer()
+        kind, _, packet = await self._listening.answer()
         return [(packet, 0)] if kind == b"message" else []

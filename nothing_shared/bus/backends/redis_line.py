@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, cast
 
+import hiredis
 from redis.asyncio import Redis
-from redis.asyncio.connection import AbstractConnection
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import RedisError
 
-__all__ = ["Line", "Script", "failures_of_redis"]
+__all__ = ["Line", "Refused", "Script", "failures_of_redis"]
+
+MOST_UNREAD = 1000
+"""Answers that may lie here unread before the server is made to wait."""
+
+
+class Refused(OSError):
+    """An error that the server has answered with."""
 
 
 class Script:
@@ -22,14 +31,21 @@ class Script:
         self.name = hashlib.sha1(code.encode(), usedforsecurity=False).hexdigest()
 
 
-class Line:
-    """A connection outside the client's pool, which would prove each one anew before every command.
+class Line(asyncio.Protocol):
+    """A connection that the client has opened, and that is not spoken to through it from then on.
 
-    Answers come in the order of the questions; one that was cancelled leaves the line of no use.
+    What is in between there takes as long as the server does. Answers come in the order of the
+    questions; one that was cancelled ends the line. Raises OSError once that is lost.
     """
 
-    def __init__(self, connection: AbstractConnection) -> None:
-        self._connection = connection
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._reader = hiredis.Reader(replyError=Refused, notEnoughData=Ellipsis)
+        self._answers: deque[Any] = deque()
+        self._news: asyncio.Future[None] | None = None
+        """Done once an answer has come, or the line has ended."""
+        self._end: OSError | None = None
+        self._is_paused = False
 
     @classmethod
     @asynccontextmanager
@@ -40,7 +56,10 @@ class Line:
         try:
             with failures_of_redis():
                 await connection.connect()
-            yield cls(connection)
+            transport = cast(asyncio.Transport, connection._writer.transport)
+            line = cls(transport)
+            transport.set_protocol(line)
+            yield line
         finally:
             await connection.disconnect(nowait=True)
 
@@ -49,22 +68,65 @@ class Line:
 
     async def ask_all(self, commands: Iterable[Sequence[Any]]) -> list[Any]:
         """Send some commands at once, and return the answers; raise the first that is an error."""
-        asked = list(commands)
-        connection = self._connection
-        packed = connection.pack_commands(asked)
-        await connection.send_packed_command(packed, check_health=False)
-        return [await self.answer() for _ in asked]
+        packed = [hiredis.pack_command(tuple(command)) for command in commands]
+        self._transport.write(b"".join(packed))
+        answers = [await self._next() for _ in packed]
+        for answer in answers:
+            if isinstance(answer, Refused):
+                raise answer
+        return answers
 
     async def answer(self) -> Any:
-        """Wait for the next answer, or for what is published on a line that has subscribed."""
-        return await self._connection.read_response(disable_decoding=True)
+        """Wait for what is published on a line that has subscribed."""
+        return await self._next()
 
     async def run(self, script: Script, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
         rest = (len(keys), *keys, *arguments)
         try:
             return await self.ask("EVALSHA", script.name, *rest)
-        except NoScriptError:
+        except Refused as failure:
+            if not str(failure).startswith("NOSCRIPT"):
+                raise
             return await self.ask("EVAL", script.code, *rest)
+
+    async def _next(self) -> Any:
+        while not self._answers:
+            if self._end is not None:
+                raise self._end
+            self._news = asyncio.get_running_loop().create_future()
+            try:
+                await self._news
+            except asyncio.CancelledError:
+                self._transport.abort()
+                raise
+        answer = self._answers.popleft()
+        if self._is_paused and not self._answers:
+            self._is_paused = False
+            self._transport.resume_reading()
+        return answer
+
+    # What the loop calls
+
+    def data_received(self, data: bytes) -> None:
+        self._reader.feed(data)
+        try:
+            while (answer := self._reader.gets()) is not Ellipsis:
+                self._answers.append(answer)
+        except hiredis.ProtocolError as failure:
+            self._end = OSError(f"this is no Redis: {failure}")
+            self._transport.abort()
+        if len(self._answers) > MOST_UNREAD and not self._is_paused:
+            self._is_paused = True
+            self._transport.pause_reading()
+        self._wake()
+
+    def connection_lost(self, failure: Exception | None) -> None:
+        self._end = self._end or OSError(str(failure or "Redis has closed the connection"))
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)
 
 
 @contextmanager

@@ -107,12 +107,10 @@ class StreamTransport(Transport):
         return transport
 
     async def send(self, parcels: Sequence[Parcel]) -> None:
-        with failures_of_redis():
-            await self._stream.append(parcels)
+        await self._stream.append(parcels)
 
     async def receive(self) -> list[tuple[bytes, int]]:
-        with failures_of_redis():
-            found = await self._line.ask(*READ, self._stream.name, f"{self._epoch}-{self._number}")
+        found = await self._line.ask(*READ, self._stream.name, f"{self._epoch}-{self._number}")
         packets: list[tuple[bytes, int]] = []
         for entry, fields in found[0][1] if found else ():
             number = number_of(entry, self._epoch)
