@@ -129,7 +129,8 @@ def read(setting: str, schema: type[Schema]) -> Schema:
     raw = getattr(settings, setting, None)
     last = _last_read.get((setting, schema))
     if last is not None and last[0] is raw and last[1] == raw:
-        return cast(Schema, last[2])
+        known: Schema = last[2]
+        return known
     parsed = parse(setting, {} if raw is None else raw, schema)
     _last_read[setting, schema] = (raw, dict(raw) if raw else raw, parsed)
     return parsed

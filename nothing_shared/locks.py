@@ -64,7 +64,8 @@ class MachineLock:
             raise LockTimeout(f"another thread held {self.path} for over {timeout} s")
         try:
             while True:
-                self.open()
+                if self._fd < 0:
+                    self.open()
                 if not _flock_until(self._fd, deadline):
                     raise LockTimeout(f"another process held {self.path} for over {timeout} s")
                 if not self._was_replaced():

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from binascii import b2a_base64
 from functools import lru_cache
+from hmac import compare_digest
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.encoding import force_bytes
 from itsdangerous import BadSignature, Signer
+from itsdangerous.encoding import want_bytes
 from itsdangerous.signer import SigningAlgorithm
 
 __all__ = ["BadSignature", "secret_keys", "signer"]
@@ -28,8 +31,14 @@ class ShortMAC(SigningAlgorithm):
         return hashlib.blake2b(value, key=key, digest_size=self.SIZE).digest()
 
 
+URL_SAFE = bytes.maketrans(b"+/", b"-_")
+
+
 class DerivedOnceSigner(Signer):
-    """An itsdangerous ``Signer`` that derives each key once instead of at every call."""
+    """An itsdangerous ``Signer`` that derives each key once, and takes the short way where it may.
+
+    Its signatures are the same, and it accepts the same.
+    """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -40,6 +49,15 @@ class DerivedOnceSigner(Signer):
         if found is None:
             found = self._derived[secret_key] = super().derive_key(secret_key)
         return found
+
+    def get_signature(self, value: str | bytes) -> bytes:
+        signature = self.algorithm.get_signature(self.derive_key(), want_bytes(value))
+        return b2a_base64(signature, newline=False).translate(URL_SAFE, b"=")
+
+    def verify_signature(self, value: str | bytes, sig: str | bytes) -> bool:
+        if compare_digest(want_bytes(sig), self.get_signature(value)):
+            return True
+        return super().verify_signature(value, sig)  # of an older key, or written otherwise
 
 
 @lru_cache(maxsize=64)
@@ -75,5 +93,15 @@ def signer(
     what ``former_keys`` signed. The purpose is part of the derived key: a signature made for one purpose
     is void for another.
     """
-    keys = (*former_keys, *secret_keys())
-    return _signer(keys, f"nothing_shared.{purpose}", is_short)
+    key, fallbacks = settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS
+    asked = (purpose, is_short, former_keys)
+    last = _last_made.get(asked)
+    if last is not None and last[0] is key and last[1] == fallbacks:
+        return last[2]
+    made = _signer((*former_keys, *secret_keys()), f"nothing_shared.{purpose}", is_short)
+    _last_made[asked] = key, list(fallbacks), made
+    return made
+
+
+_last_made: dict[tuple[str, bool, tuple[str | bytes, ...]], tuple[object, object, Signer]] = {}
+"""Of each purpose, and the SECRET_KEY and SECRET_KEY_FALLBACKS of that moment."""

@@ -26,8 +26,10 @@ def kick(names: Iterable[str]) -> None:
     if HAS_ABSTRACT_SOCKETS:
         sock = _sender()
         for name in names:
-            with contextlib.suppress(OSError):  # nobody listens, or has been kicked enough
+            try:
                 sock.sendto(b"!", f"\0{name}")
+            except OSError:  # nobody listens, or has been kicked enough
+                continue
 
 
 @contextlib.contextmanager
