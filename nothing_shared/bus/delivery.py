@@ -113,7 +113,8 @@ def _fleeting(topic: str) -> Iterator[Subscription]:
 async def call(handler: Callable[[Any], Any], argument: object) -> bool:
     """Run a handler, a sync one in a thread; log what it raises, and say whether it succeeded."""
     try:
-        if inspect.iscoroutinefunction(handler):
+        code = getattr(handler, "__code__", None)  # says at once what is asked below
+        if (code and code.co_flags & inspect.CO_COROUTINE) or inspect.iscoroutinefunction(handler):
             await handler(argument)
         else:
             await asyncio.to_thread(_call_sync, handler, argument)

@@ -208,6 +208,7 @@ class JetStreamTransport(Transport):
         with failures_of_nats():
             fit = [parcel for parcel in parcels if self._connection.takes(parcel.packet)]
             stored = [await self._stream.append(parcel) for parcel in fit]
+            await asyncio.sleep(0)  # the client writes now, and not after what follows here
             await self._connection.answer(asyncio.gather(*stored))
 
     async def receive(self) -> list[tuple[bytes, int]]:

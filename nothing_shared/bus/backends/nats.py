@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -108,6 +109,7 @@ class CoreTransport(Transport):
             for parcel in parcels:
                 if self._connection.takes(parcel.packet):
                     await self._connection.client.publish(self._subject, parcel.packet)
+            await asyncio.sleep(0)  # the client writes now, and not after what follows here
             await self._connection.answer(self._connection.client.flush())
 
     async def receive(self) -> list[tuple[bytes, int]]:

@@ -114,11 +114,12 @@ class Line(asyncio.Protocol):
                 self._answers.append(answer)
         except hiredis.ProtocolError as failure:
             self._end = OSError(f"this is no Redis: {failure}")
-            self._transport.abort()
+            self._transport.abort()  # and so connection_lost() wakes whoever waits
         if len(self._answers) > MOST_UNREAD and not self._is_paused:
             self._is_paused = True
             self._transport.pause_reading()
-        self._wake()
+        if self._answers:
+            self._wake()
 
     def connection_lost(self, failure: Exception | None) -> None:
         self._end = self._end or OSError(str(failure or "Redis has closed the connection"))
