@@ -59,7 +59,7 @@ def test_a_node_restarted_after_it_was_lapped_forgets_everything(
     north, south = cluster.node("north"), cluster.node("south")
     south.leave()
     before = north.run(node_acts.now)
-    for _ in range(400):
+    for _ in range(800):
         assert north.run(node_acts.change, USER)
     south = cluster.node("south")
     wait_until(lambda: south.run(node_acts.changed, EVENT) > before, what="all is forgotten")

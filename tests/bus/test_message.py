@@ -10,7 +10,7 @@ from hypothesis import given, settings as examples, strategies as st
 from nothing_shared.bus.message import Forged, Kind, Message, Unreadable, seal, unseal
 from nothing_shared.signing import signer
 
-SIGNER = signer("bus.tests")
+SIGNER = signer("bus.tests", is_short=True)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(),
@@ -66,22 +66,22 @@ def test_noise_is_a_forgery(noise: bytes) -> None:
 
 
 def test_another_sites_message_is_a_forgery(settings: Any) -> None:
-    theirs = seal(message(), signer("bus.tests"))
+    theirs = seal(message(), signer("bus.tests", is_short=True))
     settings.SECRET_KEY = "another site's key, long enough to be a key and to be a secret"
     with pytest.raises(Forged):
-        unseal(theirs, signer("bus.tests"))
+        unseal(theirs, signer("bus.tests", is_short=True))
 
 
 def test_a_message_of_another_namespace_is_a_forgery() -> None:
     with pytest.raises(Forged):
-        unseal(seal(message(), SIGNER), signer("bus.other"))
+        unseal(seal(message(), SIGNER), signer("bus.other", is_short=True))
 
 
 def test_a_message_signed_with_a_fallback_key_is_believed(settings: Any) -> None:
     old = settings.SECRET_KEY
-    sent = seal(message(), signer("bus.tests"))
+    sent = seal(message(), signer("bus.tests", is_short=True))
     settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "the new key", [old]
-    assert unseal(sent, signer("bus.tests")) == message()
+    assert unseal(sent, signer("bus.tests", is_short=True)) == message()
 
 
 def test_a_message_of_another_version_is_not_understood() -> None:

@@ -21,7 +21,7 @@ from tests.node.clocks import HandClock
 
 EVENT, USER = slots.table("db", "event"), slots.table("db", "user")
 NORTH = 11
-SIGNER = signer("bus.tests")
+SIGNER = signer("bus.tests", is_short=True)
 
 
 @pytest.fixture
