@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from hypothesis import given, settings as examples, strategies as st
+from itsdangerous import Signer
 
 from nothing_shared.signing import BadSignature, signer
 
@@ -88,3 +89,45 @@ def test_fallbacks_that_are_a_text_are_refused_for_each_letter_would_be_a_key(
     settings.SECRET_KEY_FALLBACKS = "old key"
     with pytest.raises(ImproperlyConfigured, match="SECRET_KEY_FALLBACKS is of type str"):
         signer("tests")
+
+
+# The short way is the same way
+
+
+@given(st.binary(), st.booleans())
+@examples(max_examples=100, deadline=None)
+def test_a_signature_is_the_one_that_itsdangerous_makes(value: bytes, is_short: bool) -> None:
+    ours = signer("tests", is_short=is_short)
+    theirs = as_itsdangerous(ours)
+    assert ours.sign(value) == theirs.sign(value)
+    assert theirs.unsign(ours.sign(value)) == value
+
+
+@given(st.data(), st.booleans())
+@examples(max_examples=200, deadline=None)
+def test_what_itsdangerous_accepts_is_accepted_and_nothing_else(
+    data: st.DataObject, is_short: bool
+) -> None:
+    ours = signer("tests", is_short=is_short)
+    theirs = as_itsdangerous(ours)
+    packet = bytearray(theirs.sign(VALUE) + data.draw(st.sampled_from([b"", b"=", b"==", b"."])))
+    for _ in range(data.draw(st.integers(0, 2))):
+        packet[data.draw(st.integers(0, len(packet) - 1))] = data.draw(st.integers(0, 255))
+    assert ours.validate(bytes(packet)) == theirs.validate(bytes(packet))
+
+
+def as_itsdangerous(ours: Signer) -> Signer:
+    """Return a signer without what this package adds."""
+    return Signer(
+        ours.secret_keys, ours.salt, ours.sep, ours.key_derivation, ours.digest_method,
+        ours.algorithm,
+    )  # fmt: skip
+
+
+def test_a_list_of_old_keys_that_was_changed_in_place_is_seen(settings: Any) -> None:
+    keys(settings, "old")
+    packet = signer("tests").sign(VALUE)
+    keys(settings, "new")
+    assert not accepts(packet)
+    settings.SECRET_KEY_FALLBACKS.append("old")
+    assert accepts(packet)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 from django.db import connections
-from psycopg.pq import DiagnosticField, ExecStatus
+from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus
 
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn, PGresult
@@ -59,6 +59,7 @@ class Wire:
         self._news: asyncio.Future[None] = self._loop.create_future()
         """Done once something has come, or the connection has ended."""
         self._end: Exception | None = None
+        self._is_closed = False
         self._loop.add_reader(self._fd, self._take_in)
 
     async def run(self, statement: str, parameters: Parameters | None = None) -> list[Any]:
@@ -70,7 +71,9 @@ class Wire:
         try:
             with failures_of_postgresql():
                 return rows_of(await self._run(statement, parameters))
-        except asyncio.CancelledError:
+        except Refused:
+            raise
+        except BaseException:
             self.close()
             raise
 
@@ -103,6 +106,8 @@ class Wire:
             last = result
         if last is None:
             raise OSError("the server has closed the connection")
+        if pgconn.status != ConnStatus.OK:
+            raise OSError(last.error_message.decode(errors="replace"))
         return checked(last)
 
     async def hear(self, seconds: float) -> set[str]:
@@ -126,10 +131,12 @@ class Wire:
 
     def close(self) -> None:
         """Let go of the connection at once, whatever it is doing."""
-        self._loop.remove_reader(self._fd)
-        self._loop.remove_writer(self._fd)
-        self._pgconn.finish()
-        self._wake()
+        if not self._is_closed:  # else that number may be another socket's by now
+            self._is_closed = True
+            self._loop.remove_reader(self._fd)
+            self._loop.remove_writer(self._fd)
+            self._pgconn.finish()
+            self._wake()
 
     # Waiting
 
@@ -146,7 +153,7 @@ class Wire:
             self._pgconn.consume_input()
         except psycopg.Error as failure:
             self._end = failure
-            self._loop.remove_reader(self._fd)  # it would be called again and again
+            self.close()  # libpq has closed the socket already
         self._wake()
 
     def _wake(self) -> None:
