@@ -19,6 +19,8 @@ __all__ = ["Delivery", "call"]
 
 logger = logging.getLogger("nothing_shared.bus")
 
+LEFT_BEHIND = Gap("an agent ended before it had handed out all messages")
+
 LOOK = 0.5
 """Seconds after which it is noticed that an earlier agent has left messages behind."""
 
@@ -38,7 +40,7 @@ class Delivery:
         """Items that stand before the overflow's gap."""
         self._lost = words[layout.LOST]
         if words[layout.UNDELIVERED]:
-            self._overflow = Gap("an agent ended before it had handed out all messages")
+            self._overflow = LEFT_BEHIND
 
     def message(self, message: Message) -> None:
         if next(_fleeting(message.topic), None) is None:
@@ -73,14 +75,21 @@ class Delivery:
                 self._words[layout.LOST] += 1
 
     async def _look(self) -> None:
+        """Wake who hands out, and has nothing to, once an earlier agent has left messages behind."""
         while True:
-            if self._words[layout.LOST] != self._lost:
-                self._lost = self._words[layout.LOST]
-                self.gap(Gap("an agent ended before it had handed out all messages"))
+            if self._queue.empty() and self._has_lost():
+                self.gap(LEFT_BEHIND)
             await asyncio.sleep(LOOK)
+
+    def _has_lost(self) -> bool:
+        """Say whether an earlier agent has left messages behind since the last time this was asked."""
+        lost, self._lost = self._lost, self._words[layout.LOST]
+        return lost != self._lost
 
     async def _hand_out(self) -> None:
         while True:
+            if self._has_lost():
+                await self._tell_of(LEFT_BEHIND)
             if self._overflow is not None and self._ahead <= 0:
                 gap, self._overflow = self._overflow, None
                 await self._tell_of(gap)

@@ -10,7 +10,7 @@ from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
 from nothing_shared.bus import process
 from nothing_shared.bus.errors import BusFull
-from nothing_shared.bus.topics import RESERVED
+from nothing_shared.bus.topics import refuse_unfit
 from nothing_shared.node import process as node_process
 
 __all__ = ["MAX_WAITING", "apublish", "publish"]
@@ -28,12 +28,11 @@ def publish(
     commits, and not at all if it rolls back.
 
     Raises BusFull when readers are too far behind or too much waits for the commit; MessageTooLarge;
-    BusUnavailable; TypeError if the payload is not JSON; ValueError for a reserved topic. What goes
+    BusUnavailable; TypeError if the payload is not JSON; ValueError for a topic that can't be one. What goes
     wrong only after a commit is logged. On a bus that is transactional, in its own database, nothing
     waits: the message is stored with the transaction, and exists if and only if that commits.
     """
-    if topic.startswith(RESERVED):
-        raise ValueError(f"topic={topic!r}: topics that begin with {RESERVED!r} are not for sites")
+    refuse_unfit(topic)
     connection = connections[using or DEFAULT_DB_ALIAS]
     if not on_commit or not connection.in_atomic_block:
         _send(topic, payload)

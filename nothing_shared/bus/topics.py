@@ -13,6 +13,7 @@ __all__ = [
     "RESERVED",
     "Handler",
     "Subscription",
+    "refuse_unfit",
     "subscribe",
     "subscriptions",
     "unsubscribe",
@@ -39,6 +40,14 @@ class Subscription:
 _subscriptions: list[Subscription] = []
 
 
+def refuse_unfit(name: str) -> None:
+    """Raise ValueError for what can't be a topic of a site's."""
+    if name.startswith(RESERVED):
+        raise ValueError(f"{name!r}: names that begin with {RESERVED!r} are not for sites")
+    if "\0" in name:
+        raise ValueError(f"{name!r}: no broker takes a NUL in a name")
+
+
 def subscribe(
     topic: str, *, on_gap: GapHandler | None = None, durable: bool = False, group: str = ""
 ) -> Callable[[Handler], Handler]:
@@ -54,9 +63,8 @@ def subscribe(
     node of all that name the group gets each message. ``manage.py check`` refuses both where the
     backend can't do it. Raises ValueError for a topic that can't be one.
     """
-    if topic.startswith(RESERVED):
-        raise ValueError(f"topic={topic!r}: topics that begin with {RESERVED!r} are not for sites")
-
+    refuse_unfit(topic)
+    refuse_unfit(group)
     is_durable = durable or bool(group)
     if is_durable and topic == EVERY:
         raise ValueError("every topic at once can't be durable: name the topics")

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from nothing_shared.bus.backends.wire import Refused, Wire
-from tests.servers import PostgreSQLServer, postgresql
+from tests.servers import PostgreSQLServer, postgresql, proxied
 
 pytestmark = pytest.mark.slow
 
@@ -134,6 +134,27 @@ def test_what_the_server_refuses_is_told_and_the_next_statement_runs(
     on(server, act)
 
 
+def test_packets_are_read_however_the_server_is_set_to_write_them(server: PostgreSQLServer) -> None:
+    async def act(wire: Wire) -> None:
+        for output in ("escape", "hex"):
+            await wire.run(f"SET bytea_output = {output}")
+            for packet in (*PACKETS, b"ab1234"):
+                assert await wire.run("SELECT %(it)s::bytea", {"it": packet}) == [(packet,)]
+
+    on(server, act)
+
+
+@pytest.mark.parametrize("value", ["a\0b", ["a\0b"]], ids=["text", "list"])
+def test_a_nul_is_refused_and_not_the_end_of_a_text(
+    server: PostgreSQLServer, value: object
+) -> None:
+    async def act(wire: Wire) -> None:
+        with pytest.raises(OSError, match="NUL"):
+            await wire.run("SELECT %(it)s::text", {"it": value})
+
+    on(server, act)
+
+
 # How it ends
 
 
@@ -194,6 +215,30 @@ def test_a_statement_that_is_cancelled_gives_the_connection_up(server: PostgreSQ
             await wire.run("SELECT 1")
 
     on(server, act)
+
+
+def test_who_waits_to_send_is_told_that_the_connection_was_lost(server: PostgreSQLServer) -> None:
+    troubles: list[object] = []
+
+    async def run() -> None:
+        asyncio.get_running_loop().set_exception_handler(
+            lambda _, trouble: troubles.append(trouble)
+        )
+        with proxied(server.port) as proxy:
+            url = server.url.replace(f":{server.port}", f":{proxy.port}")
+            connection = await psycopg.AsyncConnection.connect(url, autocommit=True)
+            wire = Wire(connection.pgconn)
+            proxy.freeze()
+            packet = {"it": b"\0" * LARGE}
+            sending = asyncio.create_task(wire.run("SELECT length(%(it)s::bytea)", packet))
+            await asyncio.sleep(0.2)
+            proxy.cut()
+            with pytest.raises(OSError, match=GONE):
+                await sending
+            await connection.close()
+
+    asyncio.run(run())
+    assert not troubles
 
 
 def test_a_socket_that_has_got_the_number_of_a_closed_one_is_left_alone(

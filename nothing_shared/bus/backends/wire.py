@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 from django.db import connections
-from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus
+from psycopg import sql
+from psycopg.pq import ConnStatus, DiagnosticField, Escaping, ExecStatus
 
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn, PGresult
@@ -30,7 +31,7 @@ BOOLEAN, BYTES, BIGINT = 16, 17, 20
 
 READERS: Mapping[int, Callable[[bytes], Any]] = {
     BOOLEAN: lambda text: text == b"t",
-    BYTES: lambda text: bytes.fromhex(text[2:].decode()),
+    BYTES: Escaping().unescape_bytea,  # in both of the formats that a server may be set to
     BIGINT: int,
 }
 """Everything else is text."""
@@ -133,8 +134,9 @@ class Wire:
         """Let go of the connection at once, whatever it is doing."""
         if not self._is_closed:  # else that number may be another socket's by now
             self._is_closed = True
-            self._loop.remove_reader(self._fd)
-            self._loop.remove_writer(self._fd)
+            for forget in (self._loop.remove_writer, self._loop.remove_reader):
+                with suppress(OSError):  # libpq has closed it already
+                    forget(self._fd)
             self._pgconn.finish()
             self._wake()
 
@@ -153,7 +155,7 @@ class Wire:
             self._pgconn.consume_input()
         except psycopg.Error as failure:
             self._end = failure
-            self.close()  # libpq has closed the socket already
+            self.close()
         self._wake()
 
     def _wake(self) -> None:
@@ -161,12 +163,12 @@ class Wire:
             self._news.set_result(None)
 
     async def _writable(self) -> None:
-        ready = asyncio.Event()
-        self._loop.add_writer(self._fd, ready.set)
+        self._loop.add_writer(self._fd, self._wake)
         try:
-            await ready.wait()
+            await self._more()
         finally:
-            self._loop.remove_writer(self._fd)
+            if not self._is_closed:
+                self._loop.remove_writer(self._fd)
 
 
 @lru_cache(maxsize=64)
@@ -183,6 +185,8 @@ def written(value: Any) -> bytes | None:
     if value is None or isinstance(value, bytes):
         return value
     text = f"{{{','.join(map(element, value))}}}" if isinstance(value, list) else str(value)
+    if "\0" in text:  # where libpq would end it
+        raise OSError(f"PostgreSQL holds no text with a NUL in it: {text[:100]!r}")
     return text.encode()
 
 
@@ -220,13 +224,16 @@ async def connected(alias: str, *, host: str | None, port: int | None) -> AsyncI
     parameters.update({"host": host} if host else {}, **({"port": port} if port else {}))
     with failures_of_postgresql():
         connection = await psycopg.AsyncConnection.connect(**parameters, autocommit=True)
-    wire = Wire(connection.pgconn)
     try:
         if role := wrapper.settings_dict["OPTIONS"].get("assume_role"):
-            await wire.run("SELECT set_config('role', %(role)s, false)", {"role": role})
-        yield wire
+            with failures_of_postgresql():
+                await connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
+        wire = Wire(connection.pgconn)
+        try:
+            yield wire
+        finally:
+            wire.close()
     finally:
-        wire.close()
         await connection.close()
 
 
