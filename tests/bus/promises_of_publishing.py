@@ -238,8 +238,9 @@ class PromisesOfPublishing:
         wait_until(lambda: node.heard() == [1], what="the next was heard")
         assert node.gaps() == []
 
-    def test_reserved_topics_are_refused(self, cluster: Cluster) -> None:
-        assert cluster.node("north").run(refused, "nothing_shared.change", {}) == "ValueError"
+    def test_topics_that_are_reserved_or_fit_no_broker_are_refused(self, cluster: Cluster) -> None:
+        for topic in ("nothing_shared.change", "a\0b"):
+            assert cluster.node("north").run(refused, topic, {}) == "ValueError"
 
     def test_too_much_that_waits_for_one_commit_is_refused(
         self, cluster: Cluster, backend: Backend

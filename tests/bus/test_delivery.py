@@ -193,6 +193,38 @@ def test_a_handler_that_is_unsubscribed_is_called_no_more() -> None:
     assert note not in [known.handler for known in topics.subscriptions("sold")]
 
 
+@pytest.mark.parametrize("waiting", [0, 4])
+def test_what_an_earlier_agent_has_left_behind_is_a_gap_before_all_that_waits(
+    words: memoryview, waiting: int
+) -> None:
+    heard, done = [], asyncio.Event()
+
+    async def note_gap(gap: Gap) -> None:
+        heard.append(gap.reason)
+        if not waiting:
+            done.set()
+
+    @subscribe("sold", on_gap=note_gap)
+    async def note(message: Message) -> None:
+        heard.append(message.payload)
+        if message.payload == waiting:
+            done.set()
+
+    delivery = Delivery(words, 10)
+    words[layout.LOST] += 1
+    for payload in range(1, waiting + 1):
+        delivery.message(said("sold", payload))
+    deliver(delivery, done)
+    left_behind = "an agent ended before it had handed out all messages"
+    assert heard == [left_behind, *range(1, waiting + 1)]
+
+
+@pytest.mark.parametrize("group", ["", "mailer\0"])
+def test_a_name_that_no_broker_takes_is_refused(group: str) -> None:
+    with pytest.raises(ValueError, match="NUL"):
+        subscribe("sold" if group else "sold\0", group=group)
+
+
 def test_reserved_topics_can_t_be_subscribed_to() -> None:
     with pytest.raises(ValueError, match="not for sites"):
         subscribe("nothing_shared.change")
