@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from binascii import b2a_base64
 from functools import lru_cache
@@ -73,13 +74,15 @@ def _signer(keys: tuple[str | bytes, ...], salt: str, is_short: bool) -> Signer:
 
 def secret_keys() -> tuple[bytes, ...]:
     """Return the site's keys in itsdangerous' order: the oldest fallback first, SECRET_KEY last."""
-    fallbacks: object = settings.SECRET_KEY_FALLBACKS
+    return _keys(settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS)
+
+
+def _keys(key: str | bytes, fallbacks: object) -> tuple[bytes, ...]:
     if not isinstance(fallbacks, (list, tuple)):  # each letter of a text would be a key
         kind = type(fallbacks).__name__
         raise ImproperlyConfigured(
             f"SECRET_KEY_FALLBACKS is of type {kind}; allowed: a list of keys, [old_key]."
         )
-    key: str | bytes = settings.SECRET_KEY
     newest = key.encode() if type(key) is str else force_bytes(key)
     return (*map(force_bytes, reversed(fallbacks)), newest) if fallbacks else (newest,)
 
@@ -98,8 +101,8 @@ def signer(
     last = _last_made.get(asked)
     if last is not None and last[0] is key and last[1] == fallbacks:
         return last[2]
-    made = _signer((*former_keys, *secret_keys()), f"nothing_shared.{purpose}", is_short)
-    _last_made[asked] = key, list(fallbacks), made
+    made = _signer((*former_keys, *_keys(key, fallbacks)), f"nothing_shared.{purpose}", is_short)
+    _last_made[asked] = key, copy.copy(fallbacks), made
     return made
 
 

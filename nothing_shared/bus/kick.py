@@ -64,10 +64,9 @@ def _bound(name: str) -> socket.socket | None:
 
 
 def _wake(sock: socket.socket, woken: asyncio.Event) -> None:
-    try:
-        sock.recv(16)  # others that wait there call this again
-    except BlockingIOError:
-        return
+    with contextlib.suppress(BlockingIOError):
+        while sock.recv(16):
+            pass
     woken.set()
 
 

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from redis.asyncio import Redis
 
+from nothing_shared.bus.backends.redis import RedisBus
 from nothing_shared.bus.backends.redis_line import MOST_UNREAD, Line, Refused, Script
+from nothing_shared.bus.conf import BusSettings
 from tests.servers import RedisServer, redis
 
 pytestmark = pytest.mark.slow
 
+SILENT_FROM = (b"EVALSHA", b"SUBSCRIBE")
 LOST = r"closed|reset|Broken pipe"
 LARGE = 20_000_000
 """Bytes: more than a socket takes at once."""
@@ -73,13 +79,13 @@ def test_a_script_that_the_server_does_not_know_is_sent_once(server: RedisServer
 
 
 def test_what_is_published_waits_on_the_server_while_nobody_reads(server: RedisServer) -> None:
-    count = 20 * MOST_UNREAD
+    count = 20 * MOST_UNREAD // 1000
 
     async def act(client: Redis, line: Line) -> None:
         await line.ask("SUBSCRIBE", "ours")
         for start in range(0, count, 1000):
             pipeline = client.pipeline(transaction=False)
-            for number in range(start, start + 1000):
+            for number in range(start, min(start + 1000, count)):
                 pipeline.publish("ours", f"{number} {'x' * 1000}")
             await pipeline.execute()
         await asyncio.sleep(0.1)
@@ -143,6 +149,70 @@ def test_a_question_that_is_cancelled_ends_the_line(server: RedisServer) -> None
             await line.ask("PING")
 
     on(server, act)
+
+
+def test_an_answer_that_comes_as_its_question_is_cancelled_is_nobody_elses(
+    server: RedisServer,
+) -> None:
+    async def act(_: Redis, line: Line) -> None:
+        asking = asyncio.create_task(ask(line))
+        await asyncio.sleep(0.05)
+        line.data_received(b"+first\r\n")
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        with pytest.raises(OSError, match=LOST):
+            await line.ask("PING")
+
+    on(server, act)
+
+
+def test_an_error_is_raised_to_who_listens(server: RedisServer) -> None:
+    async def act(_: Redis, line: Line) -> None:
+        line.data_received(b"-ERR the proxy has lost its server\r\n")
+        with pytest.raises(Refused, match="proxy"):
+            await line.answer()
+
+    on(server, act)
+
+
+@pytest.mark.parametrize("mode", ["streams", "pubsub"])
+def test_a_server_that_falls_silent_after_its_greeting_is_given_up(mode: str) -> None:
+    served = list[Any]()
+
+    async def fall_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        served.append(asyncio.current_task())
+        while said := await reader.readline():
+            if said.startswith(b"*"):
+                await reader.readline()
+                if (await reader.readline()).strip() in SILENT_FROM:
+                    break
+                writer.write(b"+OK\r\n")
+        await reader.read()
+        writer.close()
+
+    async def act() -> None:
+        async with await asyncio.start_server(fall_silent, "127.0.0.1", 0) as listening:
+            url = f"redis://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+            bus = RedisBus(BusSettings(location=url, options={"MODE": mode}))
+            with pytest.raises(TimeoutError):
+                await bus.connect(cast(Any, SimpleNamespace(name="north")), None).__aenter__()
+            await asyncio.gather(*served)
+
+    asyncio.run(act())
+
+
+def test_a_socket_without_a_port_will_do(tmp_path: Path) -> None:
+    path = tmp_path / "redis"
+
+    async def act() -> None:
+        client = RedisBus(BusSettings(location=f"unix://{path}"))._client()
+        async with Line.to_server_of(client) as line:
+            assert await line.ask("ECHO", "it") == b"it"
+        await client.aclose()
+
+    with redis("--unixsocket", str(path)):
+        asyncio.run(act())
 
 
 def test_a_server_that_is_no_redis_is_an_error() -> None:

@@ -25,6 +25,7 @@ __all__ = ["RedisBus", "RedisBusOptions"]
 
 URL = "redis://localhost:6379"
 CONNECTING = 2.0
+"""Seconds until a connection must stand, and then until it must be of use."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,8 @@ class RedisBus(NetworkBus):
                 Line.to_server_of(client) as listening,
             ):
                 with failures_of_redis():
-                    transport = await self._open(client, speaking, listening, node, place)
+                    async with asyncio.timeout(CONNECTING):
+                        transport = await self._open(client, speaking, listening, node, place)
                 yield transport
         finally:
             await client.aclose()
@@ -86,11 +88,12 @@ class RedisBus(NetworkBus):
         return await StreamTransport.open(stream, listening, place, node.name)
 
     def _client(self) -> Redis:
+        over_tcp = {} if self._url.startswith("unix:") else {"socket_keepalive": True}
         return Redis.from_url(
             self._url,
             socket_connect_timeout=CONNECTING,
-            socket_keepalive=True,
             retry=Retry(NoBackoff(), 0),  # the carrier tries again, and knows what was missed
+            **over_tcp,
         )
 
 
@@ -102,8 +105,7 @@ class PubSubTransport(Transport):
 
     @classmethod
     async def open(cls, speaking: Line, listening: Line, channel: str) -> PubSubTransport:
-        async with asyncio.timeout(CONNECTING):
-            await listening.ask("SUBSCRIBE", channel)
+        await listening.ask("SUBSCRIBE", channel)
         return cls(speaking, listening, channel)
 
     async def send(self, parcels: Sequence[Parcel]) -> None:

@@ -15,8 +15,8 @@ from redis.exceptions import RedisError
 
 __all__ = ["Line", "Refused", "Script", "failures_of_redis"]
 
-MOST_UNREAD = 1000
-"""Answers that may lie here unread before the server is made to wait."""
+MOST_UNREAD = 2**20
+"""Bytes of answers that may lie here unread before the server is made to wait."""
 
 
 class Refused(OSError):
@@ -45,6 +45,7 @@ class Line(asyncio.Protocol):
         self._news: asyncio.Future[None] | None = None
         """Done once an answer has come, or the line has ended."""
         self._end: OSError | None = None
+        self._unread = 0
         self._is_paused = False
 
     @classmethod
@@ -69,6 +70,8 @@ class Line(asyncio.Protocol):
     async def ask_all(self, commands: Iterable[Sequence[Any]]) -> list[Any]:
         """Send some commands at once, and return the answers; raise the first that is an error."""
         packed = [hiredis.pack_command(tuple(command)) for command in commands]
+        if self._end is not None:
+            raise self._end
         self._transport.write(b"".join(packed))
         answers = [await self._next() for _ in packed]
         for answer in answers:
@@ -78,7 +81,10 @@ class Line(asyncio.Protocol):
 
     async def answer(self) -> Any:
         """Wait for what is published on a line that has subscribed."""
-        return await self._next()
+        answer = await self._next()
+        if isinstance(answer, Refused):
+            raise answer
+        return answer
 
     async def run(self, script: Script, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
         rest = (len(keys), *keys, *arguments)
@@ -97,13 +103,20 @@ class Line(asyncio.Protocol):
             try:
                 await self._news
             except asyncio.CancelledError:
-                self._transport.abort()
+                self._give_up("a question was cancelled")
                 raise
         answer = self._answers.popleft()
-        if self._is_paused and not self._answers:
-            self._is_paused = False
-            self._transport.resume_reading()
+        if not self._answers:
+            self._unread = 0
+            if self._is_paused:
+                self._is_paused = False
+                self._transport.resume_reading()
         return answer
+
+    def _give_up(self, reason: str) -> None:
+        self._end = OSError(f"the line to Redis was closed: {reason}")
+        self._answers.clear()  # nobody is left who has asked for them
+        self._transport.abort()
 
     # What the loop calls
 
@@ -113,9 +126,10 @@ class Line(asyncio.Protocol):
             while (answer := self._reader.gets()) is not Ellipsis:
                 self._answers.append(answer)
         except hiredis.ProtocolError as failure:
-            self._end = OSError(f"this is no Redis: {failure}")
-            self._transport.abort()  # and so connection_lost() wakes whoever waits
-        if len(self._answers) > MOST_UNREAD and not self._is_paused:
+            self._give_up(f"this is no Redis: {failure}")
+            self._wake()
+        self._unread += len(data)
+        if self._unread > MOST_UNREAD and self._answers and not self._is_paused:
             self._is_paused = True
             self._transport.pause_reading()
         if self._answers:
