@@ -64,7 +64,7 @@ class Delivery:
 
     async def run(self) -> None:
         """Hand out messages and gaps until cancelled."""
-        self._in_hand = False
+        self._in_hand = True
         looking = asyncio.create_task(self._look())
         try:
             await self._hand_out()
@@ -93,6 +93,7 @@ class Delivery:
             if self._overflow is not None and self._ahead <= 0:
                 gap, self._overflow = self._overflow, None
                 await self._tell_of(gap)
+            self._in_hand = False
             self._words[layout.UNDELIVERED] = self._queue.qsize()
             item = await self._next()
             self._ahead -= 1
@@ -102,7 +103,6 @@ class Delivery:
             else:
                 for known in _fleeting(item.topic):
                     await call(known.handler, item)
-            self._in_hand = False
 
     async def _next(self) -> Message | Gap:
         if not self._queue.empty():

@@ -193,6 +193,50 @@ def test_a_handler_that_is_unsubscribed_is_called_no_more() -> None:
     assert note not in [known.handler for known in topics.subscriptions("sold")]
 
 
+@pytest.mark.parametrize("waiting", [0, 3], ids=["idle", "busy"])
+def test_what_an_earlier_agent_leaves_behind_later_is_a_gap_before_all_that_waits(
+    words: memoryview, waiting: int
+) -> None:
+    heard, done = [], asyncio.Event()
+    left_behind = "an agent ended before it had handed out all messages"
+
+    async def note_gap(gap: Gap) -> None:
+        heard.append(gap.reason)
+        if not waiting:
+            done.set()
+
+    @subscribe("sold", on_gap=note_gap)
+    async def note(message: Message) -> None:
+        heard.append(message.payload)
+        if message.payload == 0:
+            words[layout.LOST] += 1
+        if message.payload == waiting and waiting:
+            done.set()
+
+    delivery = Delivery(words, 10)
+    for payload in range(waiting + 1):
+        delivery.message(said("sold", payload))
+    deliver(delivery, done)
+    assert heard == [0, left_behind, *range(1, waiting + 1)]
+
+
+def test_a_gap_that_is_being_told_when_an_agent_ends_is_left_to_its_heir(words: memoryview) -> None:
+    telling = asyncio.Event()
+
+    async def take_long(gap: Gap) -> None:
+        telling.set()
+        await asyncio.Event().wait()
+
+    @subscribe("sold", on_gap=take_long)
+    async def note(message: Message) -> None: ...
+
+    delivery = Delivery(words, 10)
+    words[layout.LOST] += 1
+    before = words[layout.LOST]
+    deliver(delivery, telling)
+    assert words[layout.LOST] == before + 1
+
+
 @pytest.mark.parametrize("waiting", [0, 4])
 def test_what_an_earlier_agent_has_left_behind_is_a_gap_before_all_that_waits(
     words: memoryview, waiting: int

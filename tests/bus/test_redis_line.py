@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
 from nothing_shared.bus.backends.redis import RedisBus
@@ -18,7 +19,6 @@ from tests.servers import RedisServer, redis
 
 pytestmark = pytest.mark.slow
 
-SILENT_FROM = (b"EVALSHA", b"SUBSCRIBE")
 LOST = r"closed|reset|Broken pipe"
 LARGE = 20_000_000
 """Bytes: more than a socket takes at once."""
@@ -109,20 +109,21 @@ async def listen(line: Line) -> None:
     await line.answer()
 
 
-async def end(client: Redis, line: Line) -> None:
-    """Have the server end the line, once it is used for something."""
-    await client.client_kill_filter(_type="normal", skipme=True)
-    await client.client_kill_filter(_type="pubsub", skipme=True)
+def end(server: RedisServer) -> None:
+    """Have the server end the line, before this thread's loop can notice it."""
+    with SyncRedis.from_url(server.url) as client:
+        for kind in ("normal", "pubsub"):
+            client.client_kill_filter(_type=kind, skipme=True)
 
 
 @pytest.mark.parametrize("waits", [ask, listen])
 def test_who_waits_is_told_that_the_line_was_lost(
     server: RedisServer, waits: Callable[[Line], Awaitable[None]]
 ) -> None:
-    async def act(client: Redis, line: Line) -> None:
+    async def act(_: Redis, line: Line) -> None:
         waiting = asyncio.ensure_future(waits(line))
         await asyncio.sleep(0)
-        await end(client, line)
+        end(server)
         with pytest.raises(OSError, match=LOST):
             await waiting
 
@@ -130,8 +131,8 @@ def test_who_waits_is_told_that_the_line_was_lost(
 
 
 def test_a_line_that_was_lost_unnoticed_is_an_error_at_once(server: RedisServer) -> None:
-    async def act(client: Redis, line: Line) -> None:
-        await end(client, line)
+    async def act(_: Redis, line: Line) -> None:
+        end(server)
         for _ in range(2):
             with pytest.raises(OSError, match=LOST):
                 await line.ask("PING")
@@ -177,8 +178,9 @@ def test_an_error_is_raised_to_who_listens(server: RedisServer) -> None:
     on(server, act)
 
 
+@pytest.mark.parametrize("silent_from", [{b"CLIENT"}, {b"EVALSHA", b"SUBSCRIBE"}], ids=len)
 @pytest.mark.parametrize("mode", ["streams", "pubsub"])
-def test_a_server_that_falls_silent_after_its_greeting_is_given_up(mode: str) -> None:
+def test_a_server_that_falls_silent_is_given_up(mode: str, silent_from: set[bytes]) -> None:
     served = list[Any]()
 
     async def fall_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -186,14 +188,17 @@ def test_a_server_that_falls_silent_after_its_greeting_is_given_up(mode: str) ->
         while said := await reader.readline():
             if said.startswith(b"*"):
                 await reader.readline()
-                if (await reader.readline()).strip() in SILENT_FROM:
+                if (await reader.readline()).strip() in silent_from:
                     break
                 writer.write(b"+OK\r\n")
         await reader.read()
         writer.close()
 
     async def act() -> None:
-        async with await asyncio.start_server(fall_silent, "127.0.0.1", 0) as listening:
+        async with (
+            asyncio.timeout(30),
+            await asyncio.start_server(fall_silent, "127.0.0.1", 0) as listening,
+        ):
             url = f"redis://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
             bus = RedisBus(BusSettings(location=url, options={"MODE": mode}))
             with pytest.raises(TimeoutError):

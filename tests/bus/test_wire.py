@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
+from itertools import chain
 
 import psycopg
 import pytest
@@ -158,9 +158,9 @@ def test_a_nul_is_refused_and_not_the_end_of_a_text(
 # How it ends
 
 
-async def end(server: PostgreSQLServer, pid: int) -> None:
-    """Have the server end a connection."""
-    await asyncio.to_thread(server.ask, "SELECT pg_terminate_backend(%s, 5000)", pid)
+def end(server: PostgreSQLServer, pid: int) -> None:
+    """Have the server end a connection, before this thread's loop can notice it."""
+    server.ask("SELECT pg_terminate_backend(%s, 5000)", pid)
 
 
 async def pid_of(wire: Wire) -> int:
@@ -185,7 +185,7 @@ def test_who_waits_is_told_that_the_connection_was_lost(
         pid = await pid_of(wire)
         waiting = asyncio.create_task(waits(wire))
         await asyncio.sleep(0)
-        await end(server, pid)
+        end(server, pid)
         with pytest.raises(OSError, match=GONE):
             await waiting
 
@@ -197,7 +197,7 @@ def test_a_connection_that_was_lost_unnoticed_is_an_error_at_once(
     server: PostgreSQLServer, waits: Callable[[Wire], Coroutine[None, None, None]]
 ) -> None:
     async def act(wire: Wire) -> None:
-        await end(server, await pid_of(wire))
+        end(server, await pid_of(wire))
         with pytest.raises(OSError, match=GONE):
             await waits(wire)
 
@@ -249,17 +249,22 @@ def test_a_socket_that_has_got_the_number_of_a_closed_one_is_left_alone(
     async def act(wire: Wire) -> None:
         number = wire._fd
         wire.close()
-        mine, theirs = socket.socketpair()
-        if mine.fileno() != number:
-            os.dup2(mine.fileno(), number)
-            mine.close()
-            mine = socket.socket(fileno=number)
-        with mine, theirs:
-            came = asyncio.Event()
-            asyncio.get_running_loop().add_reader(number, came.set)
-            wire.close()
-            theirs.send(b"!")
-            await came.wait()
-            asyncio.get_running_loop().remove_reader(number)
+        pairs = [socket.socketpair()]
+        while number not in [mine.fileno() for pair in pairs for mine in pair]:
+            pairs.append(socket.socketpair())
+        (theirs,) = (
+            theirs
+            for pair in pairs
+            for mine, theirs in (pair, reversed(pair))
+            if mine.fileno() == number
+        )
+        came = asyncio.Event()
+        asyncio.get_running_loop().add_reader(number, came.set)
+        wire.close()
+        theirs.send(b"!")
+        await came.wait()
+        asyncio.get_running_loop().remove_reader(number)
+        for either in chain.from_iterable(pairs):
+            either.close()
 
     on(server, act)

@@ -103,6 +103,7 @@ class PostgresBus(NetworkBus):
         message = Message(node.table.id, number, node.table.clock(), Kind.STORED, topic, payload)
         packet = self.seal(message)
         connection.validate_no_broken_transaction()
+        connection.close_if_health_check_failed()
         connection.ensure_connection()
         with connection.wrap_database_errors:
             # Past Django's cursors: this is no write of the site's, and costs half as much.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,7 +25,7 @@ __all__ = ["RedisBus", "RedisBusOptions"]
 
 URL = "redis://localhost:6379"
 CONNECTING = 2.0
-"""Seconds until a connection must stand, and then until it must be of use."""
+"""Seconds until a connection must be of use."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,11 @@ class RedisBus(NetworkBus):
     async def _connect(self, node: Node, place: Place | None) -> AsyncIterator[Transport]:
         client = self._client()
         try:
-            async with (
-                Line.to_server_of(client) as speaking,
-                Line.to_server_of(client) as listening,
-            ):
-                with failures_of_redis():
-                    async with asyncio.timeout(CONNECTING):
+            async with AsyncExitStack() as lines:
+                async with asyncio.timeout(CONNECTING):
+                    speaking = await lines.enter_async_context(Line.to_server_of(client))
+                    listening = await lines.enter_async_context(Line.to_server_of(client))
+                    with failures_of_redis():
                         transport = await self._open(client, speaking, listening, node, place)
                 yield transport
         finally:

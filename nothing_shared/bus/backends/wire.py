@@ -134,6 +134,7 @@ class Wire:
         """Let go of the connection at once, whatever it is doing."""
         if not self._is_closed:  # else that number may be another socket's by now
             self._is_closed = True
+            self._end = self._end or OSError("the connection was closed")
             for forget in (self._loop.remove_writer, self._loop.remove_reader):
                 with suppress(OSError):  # libpq has closed it already
                     forget(self._fd)
