@@ -140,15 +140,19 @@ def test_a_line_that_was_lost_unnoticed_is_an_error_at_once(server: RedisServer)
     on(server, act)
 
 
+async def is_cancelled_and_ends(asking: asyncio.Task[None], line: Line) -> None:
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    with pytest.raises(OSError, match=LOST):
+        await line.ask("PING")
+
+
 def test_a_question_that_is_cancelled_ends_the_line(server: RedisServer) -> None:
     async def act(_: Redis, line: Line) -> None:
-        asking = asyncio.ensure_future(ask(line))
+        asking = asyncio.create_task(ask(line))
         await asyncio.sleep(0)
         asking.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await asking
-        with pytest.raises(OSError, match=LOST):
-            await line.ask("PING")
+        await is_cancelled_and_ends(asking, line)
 
     on(server, act)
 
@@ -161,10 +165,7 @@ def test_an_answer_that_comes_as_its_question_is_cancelled_is_nobody_elses(
         await asyncio.sleep(0)
         line.data_received(b"+first\r\n")
         asking.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await asking
-        with pytest.raises(OSError, match=LOST):
-            await line.ask("PING")
+        await is_cancelled_and_ends(asking, line)
 
     on(server, act)
 

@@ -106,9 +106,10 @@ class PostgresBus(NetworkBus):
         connection.close_if_health_check_failed()
         connection.ensure_connection()
         with connection.wrap_database_errors:
-            # Past Django's cursors: this is no write of the site's, and costs half as much.
-            cursor = psycopg.Cursor(connection.connection)
-            cursor.execute(INSERT_ONE, (self.settings.namespace, topic, packet))
+            # Past Django's cursors: this is no write of the site's.
+            psycopg.Cursor(connection.connection).execute(
+                INSERT_ONE, (self.settings.namespace, topic, packet)
+            )
         connection.on_commit(_Stored(self, node, connection, topic, packet), robust=True)
         return True
 
