@@ -64,8 +64,7 @@ class MachineLock:
             raise LockTimeout(f"another thread held {self.path} for over {timeout} s")
         try:
             while True:
-                if self._fd < 0:
-                    self.open()
+                self.open()
                 if not _flock_until(self._fd, deadline):
                     raise LockTimeout(f"another process held {self.path} for over {timeout} s")
                 if not self._was_replaced():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import hashlib
 from binascii import b2a_base64
-from functools import lru_cache
 from hmac import compare_digest
 from typing import Any
 
@@ -61,7 +60,6 @@ class DerivedOnceSigner(Signer):
         return super().verify_signature(value, sig)  # of an older key, or written otherwise
 
 
-@lru_cache(maxsize=64)
 def _signer(keys: tuple[str | bytes, ...], salt: str, is_short: bool) -> Signer:
     return DerivedOnceSigner(
         [force_bytes(key) for key in keys],

@@ -28,9 +28,9 @@ def publish(
     commits, and not at all if it rolls back.
 
     Raises BusFull when readers are too far behind or too much waits for the commit; MessageTooLarge;
-    BusUnavailable; TypeError if the payload is not JSON; ValueError for a topic that can't be one. What goes
-    wrong only after a commit is logged. On a bus that is transactional, in its own database, nothing
-    waits: the message is stored with the transaction, and exists if and only if that commits.
+    BusUnavailable; TypeError if the payload is not JSON; ValueError for a topic that can't be one.
+    What goes wrong only after a commit is logged. On a bus that is transactional, in its own database,
+    nothing waits: the message is stored with the transaction, and exists if and only if that commits.
     """
     refuse_unfit(topic)
     connection = connections[using or DEFAULT_DB_ALIAS]

@@ -193,31 +193,39 @@ def test_a_handler_that_is_unsubscribed_is_called_no_more() -> None:
     assert note not in [known.handler for known in topics.subscriptions("sold")]
 
 
-@pytest.mark.parametrize("waiting", [0, 3], ids=["idle", "busy"])
-def test_what_an_earlier_agent_leaves_behind_later_is_a_gap_before_all_that_waits(
-    words: memoryview, waiting: int
+LEFT_BEHIND = "an agent ended before it had handed out all messages"
+
+
+@pytest.mark.parametrize("waiting", [0, 4], ids=["idle", "busy"])
+@pytest.mark.parametrize("when", ["before", "later"])
+def test_what_an_earlier_agent_leaves_behind_is_a_gap_before_all_that_waits(
+    words: memoryview, when: str, waiting: int
 ) -> None:
     heard, done = [], asyncio.Event()
-    left_behind = "an agent ended before it had handed out all messages"
+    payloads = list(range(waiting)) if when == "before" else list(range(-1, waiting))
+    last = payloads[-1] if waiting else LEFT_BEHIND
+
+    def hear(what: object) -> None:
+        heard.append(what)
+        if what == -1:
+            words[layout.LOST] += 1
+        if what == last:
+            done.set()
 
     async def note_gap(gap: Gap) -> None:
-        heard.append(gap.reason)
-        if not waiting:
-            done.set()
+        hear(gap.reason)
 
     @subscribe("sold", on_gap=note_gap)
     async def note(message: Message) -> None:
-        heard.append(message.payload)
-        if message.payload == 0:
-            words[layout.LOST] += 1
-        if message.payload == waiting and waiting:
-            done.set()
+        hear(message.payload)
 
     delivery = Delivery(words, 10)
-    for payload in range(waiting + 1):
+    if when == "before":
+        words[layout.LOST] += 1
+    for payload in payloads:
         delivery.message(said("sold", payload))
     deliver(delivery, done)
-    assert heard == [0, left_behind, *range(1, waiting + 1)]
+    assert heard == [*([-1] if when == "later" else []), LEFT_BEHIND, *range(waiting)]
 
 
 def test_a_gap_that_is_being_told_when_an_agent_ends_is_left_to_its_heir(words: memoryview) -> None:
@@ -235,32 +243,6 @@ def test_a_gap_that_is_being_told_when_an_agent_ends_is_left_to_its_heir(words: 
     before = words[layout.LOST]
     deliver(delivery, telling)
     assert words[layout.LOST] == before + 1
-
-
-@pytest.mark.parametrize("waiting", [0, 4])
-def test_what_an_earlier_agent_has_left_behind_is_a_gap_before_all_that_waits(
-    words: memoryview, waiting: int
-) -> None:
-    heard, done = [], asyncio.Event()
-
-    async def note_gap(gap: Gap) -> None:
-        heard.append(gap.reason)
-        if not waiting:
-            done.set()
-
-    @subscribe("sold", on_gap=note_gap)
-    async def note(message: Message) -> None:
-        heard.append(message.payload)
-        if message.payload == waiting:
-            done.set()
-
-    delivery = Delivery(words, 10)
-    words[layout.LOST] += 1
-    for payload in range(1, waiting + 1):
-        delivery.message(said("sold", payload))
-    deliver(delivery, done)
-    left_behind = "an agent ended before it had handed out all messages"
-    assert heard == [left_behind, *range(1, waiting + 1)]
 
 
 @pytest.mark.parametrize("group", ["", "mailer\0"])

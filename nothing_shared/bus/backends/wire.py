@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
-from functools import lru_cache
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -56,7 +55,8 @@ class Wire:
         self._pgconn = pgconn
         self._loop = asyncio.get_running_loop()
         self._fd = pgconn.socket
-        self._prepared: dict[str, bytes] = {}
+        self._prepared: dict[str, tuple[bytes, tuple[str, ...]]] = {}
+        """What each statement is called on this connection, and its parameters in their order."""
         self._news: asyncio.Future[None] = self._loop.create_future()
         """Done once something has come, or the connection has ended."""
         self._end: Exception | None = None
@@ -82,13 +82,13 @@ class Wire:
         if parameters is None:
             self._pgconn.send_query(statement.encode())
             return await self._answer()
-        text, names = positional(statement)
-        name = self._prepared.get(statement)
-        if name is None:
+        if statement not in self._prepared:
+            text, names = positional(statement)
             name = b"%d" % len(self._prepared)
             self._pgconn.send_prepare(name, text)
             await self._answer()
-            self._prepared[statement] = name
+            self._prepared[statement] = name, names
+        name, names = self._prepared[statement]
         values = [written(parameters[key]) for key in names]
         formats = [int(isinstance(parameters[key], bytes)) for key in names]
         self._pgconn.send_query_prepared(name, values, formats)
@@ -172,7 +172,6 @@ class Wire:
                 self._loop.remove_writer(self._fd)
 
 
-@lru_cache(maxsize=64)
 def positional(statement: str) -> tuple[bytes, tuple[str, ...]]:
     """Return a statement with its parameters numbered, and their names in that order."""
     names = dict.fromkeys(PARAMETER.findall(statement))
@@ -229,11 +228,8 @@ async def connected(alias: str, *, host: str | None, port: int | None) -> AsyncI
         if role := wrapper.settings_dict["OPTIONS"].get("assume_role"):
             with failures_of_postgresql():
                 await connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
-        wire = Wire(connection.pgconn)
-        try:
+        with closing(Wire(connection.pgconn)) as wire:
             yield wire
-        finally:
-            wire.close()
     finally:
         await connection.close()
 
